@@ -1,0 +1,129 @@
+/**
+ * Byte strings: comparison, hex, big-endian integers, map keys. Pure, no `Buffer`, so that it runs in
+ * browsers. Nothing here allocates from a length that it has not been given as real bytes.
+ */
+import { ProtocolError } from './errors.ts';
+
+export type Bytes = Uint8Array;
+
+export const EMPTY_BYTES: Bytes = new Uint8Array(0);
+
+export function concat(...parts: readonly Bytes[]): Bytes {
+  let length = 0;
+  for (const part of parts) length += part.length;
+  const out = new Uint8Array(length);
+  let offset = 0;
+  for (const part of parts) {
+    out.set(part, offset);
+    offset += part.length;
+  }
+  return out;
+}
+
+export function equal(a: Bytes, b: Bytes): boolean {
+  if (a.length !== b.length) return false;
+  for (let i = 0; i < a.length; i++) if (a[i] !== b[i]) return false;
+  return true;
+}
+
+/** Lexicographic byte order; a proper prefix sorts first. */
+export function compare(a: Bytes, b: Bytes): number {
+  const n = Math.min(a.length, b.length);
+  for (let i = 0; i < n; i++) {
+    const d = a[i]! - b[i]!;
+    if (d !== 0) return d;
+  }
+  return a.length - b.length;
+}
+
+export function isZero(a: Bytes): boolean {
+  for (let i = 0; i < a.length; i++) if (a[i] !== 0) return false;
+  return true;
+}
+
+const HEX: readonly string[] = Array.from({ length: 256 }, (_, i) => i.toString(16).padStart(2, '0'));
+
+export function toHex(bytes: Bytes): string {
+  let out = '';
+  for (let i = 0; i < bytes.length; i++) out += HEX[bytes[i]!];
+  return out;
+}
+
+function nibble(code: number): number {
+  if (code >= 48 && code <= 57) return code - 48;
+  if (code >= 97 && code <= 102) return code - 87;
+  if (code >= 65 && code <= 70) return code - 55;
+  return -1;
+}
+
+/** Parses hex of either case. Throws `HEX_INVALID`; with `length` (bytes) given, the length must match too. */
+export function fromHex(text: string, length?: number): Bytes {
+  if (text.length % 2 !== 0 || (length !== undefined && text.length !== length * 2)) {
+    throw new ProtocolError(
+      'HEX_INVALID',
+      `expected ${length ?? 'whole'} bytes of hex, got ${text.length} characters`,
+    );
+  }
+  const out = new Uint8Array(text.length / 2);
+  for (let i = 0; i < out.length; i++) {
+    const hi = nibble(text.charCodeAt(2 * i));
+    const lo = nibble(text.charCodeAt(2 * i + 1));
+    if (hi < 0 || lo < 0) throw new ProtocolError('HEX_INVALID', `not a hex digit at position ${2 * i}`);
+    out[i] = hi * 16 + lo;
+  }
+  return out;
+}
+
+const utf8Encoder = new TextEncoder();
+
+export function utf8(text: string): Bytes {
+  return utf8Encoder.encode(text);
+}
+
+export const U64_MAX = (1n << 64n) - 1n;
+
+function writeU32(out: Bytes, offset: number, value: number): void {
+  out[offset] = value >>> 24;
+  out[offset + 1] = value >>> 16;
+  out[offset + 2] = value >>> 8;
+  out[offset + 3] = value;
+}
+
+function readU32(bytes: Bytes, offset: number): number {
+  const high = (bytes[offset]! << 8) | bytes[offset + 1]!;
+  return high * 0x1_0000 + ((bytes[offset + 2]! << 8) | bytes[offset + 3]!);
+}
+
+export function writeU64(out: Bytes, offset: number, value: bigint): void {
+  writeU32(out, offset, Number(value >> 32n));
+  writeU32(out, offset + 4, Number(value & 0xffff_ffffn));
+}
+
+/** Eight bytes, big-endian. `value` must be in 0 … 2^64 − 1 (a safe integer when it is a number). */
+export function u64(value: bigint | number): Bytes {
+  const v = BigInt(value);
+  if (v < 0n || v > U64_MAX) throw new RangeError(`not an unsigned 64-bit integer: ${v}`);
+  const out = new Uint8Array(8);
+  writeU64(out, 0, v);
+  return out;
+}
+
+export function readU64(bytes: Bytes, offset: number): bigint {
+  const high = readU32(bytes, offset);
+  const low = BigInt(readU32(bytes, offset + 4));
+  return high === 0 ? low : (BigInt(high) << 32n) | low;
+}
+
+/**
+ * A string usable as a `Map` key: one character a byte. Equal strings exactly for equal bytes, and string
+ * order is byte order.
+ */
+export function keyOf(bytes: Bytes): string {
+  return String.fromCharCode.apply(null, bytes as unknown as number[]);
+}
+
+export function bytesOfKey(key: string): Bytes {
+  const out = new Uint8Array(key.length);
+  for (let i = 0; i < key.length; i++) out[i] = key.charCodeAt(i);
+  return out;
+}

@@ -1,0 +1,134 @@
+/**
+ * Every bound of the network layer in one place. Nothing that a peer sends or fails to read grows beyond these
+ * figures; docs/network.md shows them as tables. Sizes are bytes, times are milliseconds.
+ */
+const KIB = 1024;
+const MIB = 1024 * KIB;
+
+export interface NetworkLimits {
+  /** Connections in all, and those of peers that are no validators. */
+  readonly maxConnections: number;
+  readonly maxStrangers: number;
+  /** Ready peers below which discovered peers are dialled. */
+  readonly targetPeers: number;
+  /** New inbound connections a second from one host; those still in their handshake. */
+  readonly inboundPerSecondPerHost: number;
+  readonly inboundPending: number;
+  readonly maxDials: number;
+  /** Peers learnt from the DHT that are remembered for dialling. */
+  readonly maxDiscovered: number;
+  readonly dialTimeoutMs: number;
+  readonly redialMs: number;
+  readonly redialCapMs: number;
+  /** How long the peer with the greater id leaves the first dial between two validators to the other. */
+  readonly tieBreakMs: number;
+  readonly lookupIntervalMs: number;
+  readonly helloTimeoutMs: number;
+  /** A peer that reads nothing for so long while something waits for it is disconnected. */
+  readonly stallMs: number;
+  /** Streams that a peer may open for one lane within a minute. */
+  readonly streamsPerMinute: number;
+
+  readonly voteFrameBytes: number;
+  readonly voteQueueLength: number;
+  readonly voteQueueBytes: number;
+  readonly proposalFrameBytes: number;
+  readonly proposalQueueLength: number;
+  readonly proposalQueueBytes: number;
+  readonly helloFrameBytes: number;
+  readonly helloQueueLength: number;
+  readonly helloQueueBytes: number;
+
+  readonly requestBytes: number;
+  readonly responseBytes: number;
+  readonly partBytes: number;
+  /** Requests under way to one peer, and those waiting for a place. */
+  readonly requestsInFlight: number;
+  readonly requestsWaiting: number;
+  /** Requests of one peer that are served at a time; what a response may take is reserved before it is made. */
+  readonly servedInFlight: number;
+  readonly servedBytesPerPeer: number;
+  readonly servedBytes: number;
+  /** Rate at which one peer is served, and at which frames of one peer are read. */
+  readonly servedPerSecond: number;
+  readonly votesPerSecond: number;
+  readonly voteBytesPerSecond: number;
+  readonly proposalBytesPerSecond: number;
+  readonly helloBytesPerSecond: number;
+  readonly requestsPerSecond: number;
+
+  readonly gossipBytes: number;
+  /** Messages and bytes of gossip under validation at a time, and a second and peer. */
+  readonly gossipPending: number;
+  readonly gossipPendingBytes: number;
+  readonly gossipPerSecond: number;
+  readonly gossipBytesPerSecond: number;
+  readonly gossipSendBuffer: number;
+
+  readonly banScore: number;
+  readonly banMs: number;
+  readonly maxBans: number;
+  readonly forgivenPerMinute: number;
+  readonly storedEntries: number;
+}
+
+export const DEFAULT_LIMITS: NetworkLimits = {
+  maxConnections: 256,
+  maxStrangers: 96,
+  targetPeers: 24,
+  inboundPerSecondPerHost: 64,
+  inboundPending: 64,
+  maxDials: 16,
+  maxDiscovered: 256,
+  dialTimeoutMs: 5_000,
+  redialMs: 250,
+  redialCapMs: 15_000,
+  tieBreakMs: 750,
+  lookupIntervalMs: 5_000,
+  helloTimeoutMs: 10_000,
+  stallMs: 30_000,
+  streamsPerMinute: 30,
+
+  voteFrameBytes: 64 * KIB,
+  voteQueueLength: 1_024,
+  voteQueueBytes: 4 * MIB,
+  proposalFrameBytes: 2 * MIB,
+  proposalQueueLength: 4,
+  proposalQueueBytes: 4 * MIB,
+  helloFrameBytes: 384 * KIB,
+  helloQueueLength: 256,
+  helloQueueBytes: MIB,
+
+  requestBytes: MIB,
+  responseBytes: 16 * MIB,
+  partBytes: 256 * KIB,
+  requestsInFlight: 16,
+  requestsWaiting: 64,
+  servedInFlight: 8,
+  servedBytesPerPeer: 32 * MIB,
+  servedBytes: 256 * MIB,
+  servedPerSecond: 64 * MIB,
+  votesPerSecond: 4_000,
+  voteBytesPerSecond: 4 * MIB,
+  proposalBytesPerSecond: 8 * MIB,
+  helloBytesPerSecond: 128 * KIB,
+  requestsPerSecond: 4_000,
+
+  gossipBytes: MIB,
+  gossipPending: 64,
+  gossipPendingBytes: 32 * MIB,
+  gossipPerSecond: 200,
+  gossipBytesPerSecond: 16 * MIB,
+  gossipSendBuffer: 16 * MIB,
+
+  banScore: 100,
+  banMs: 5 * 60_000,
+  maxBans: 1_024,
+  forgivenPerMinute: 20,
+  storedEntries: 4_096,
+};
+
+/** The largest part of a response that is accepted, whatever `partBytes` this node sends in. */
+export const MAX_PART_BYTES = MIB;
+/** The slices in which frames are handed to the multiplexer, so that no lane holds up the others for long. */
+export const CHUNK_BYTES = 64 * KIB;

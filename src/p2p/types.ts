@@ -1,0 +1,115 @@
+/**
+ * What the network layer offers to the node, and what it wants of it. Peers are named by the text of their peer
+ * id; messages are opaque bytes here. Handlers are called one message at a time and a stream; whatever they throw
+ * is logged and never reaches a peer.
+ */
+import type { Bytes } from '../codec/bytes.ts';
+import type { SignatureVerifier, SigningKey } from '../crypto/interfaces.ts';
+import type { NetworkLimits } from './limits.ts';
+import type { Offence } from './offences.ts';
+
+/** `accept` forwards where that applies, `ignore` drops silently, `reject` also punishes the sender. */
+export type Verdict = 'accept' | 'ignore' | 'reject';
+
+export type PeerEvent = 'connected' | 'ready' | 'gone';
+
+/** Fits pino: fields first, then the message. */
+export interface NetworkLog {
+  debug(fields: Record<string, unknown>, message: string): void;
+  info(fields: Record<string, unknown>, message: string): void;
+  warn(fields: Record<string, unknown>, message: string): void;
+}
+
+export interface NetworkHandlers {
+  /**
+   * A vote from the peer that has proved to be validator `fromValidator`. That the vote is this validator's own,
+   * and well signed, is for the node to check.
+   */
+  // biome-ignore lint/suspicious/noConfusingVoidType: a handler may have no verdict, as a plain function has
+  onVote(vote: Bytes, fromValidator: number, peer: string): Verdict | void;
+  /** `fromValidator` is absent when the peer is no validator: it relays. */
+  // biome-ignore lint/suspicious/noConfusingVoidType: as above
+  onProposal(proposal: Bytes, peer: string, fromValidator: number | undefined): Verdict | void;
+  // biome-ignore lint/suspicious/noConfusingVoidType: as above
+  onCertificate(certificate: Bytes, peer: string): Verdict | void;
+  /** A gossiped batch. It is forwarded only after the promise resolves to `accept`. */
+  onTransactions(batch: Bytes, peer: string): Promise<Verdict>;
+  /** Answers a request. A `ProtocolError` becomes an error response with its code; anything else, `INTERNAL`. */
+  onRequest(method: number, payload: Bytes, peer: string): Promise<Bytes>;
+  onPeer(peer: string, event: PeerEvent): void;
+}
+
+export interface NetworkOptions {
+  /** Seed of the Ed25519 host key, 32 bytes. The peer id follows from it. */
+  readonly privateKey: Bytes;
+  /** Multiaddrs to listen on; the default is any port of 127.0.0.1. */
+  readonly listen?: readonly string[];
+  /** Multiaddrs to announce instead of those listened on. */
+  readonly announce?: readonly string[];
+  /** Multiaddrs, with or without `/p2p/…`, that are dialled for ever. */
+  readonly bootstrap: readonly string[];
+  readonly genesisHash: Bytes;
+  /** Signs the record that binds the consensus key to this host. Only for validators. */
+  readonly consensusKey?: SigningKey;
+  /** Consensus keys of the validator set, by index. */
+  readonly validatorKeys: readonly Bytes[];
+  readonly verifier: SignatureVerifier;
+  readonly handlers: NetworkHandlers;
+  readonly log: NetworkLog;
+  readonly limits?: Partial<NetworkLimits>;
+  /** Milliseconds since 1970, for record sequences, rates and back-off. */
+  readonly now?: () => number;
+}
+
+export interface RequestOptions {
+  /** From the call to the last byte of the answer. */
+  readonly timeoutMs: number;
+  /** At most 16 MiB. */
+  readonly maxResponseBytes: number;
+  readonly signal?: AbortSignal;
+}
+
+export interface PeerInfo {
+  readonly id: string;
+  /** Index in the validator set that the peer has proved to be. */
+  readonly validator: number | undefined;
+  readonly address: string;
+  readonly direction: 'inbound' | 'outbound';
+  /** Penalties that are not forgiven yet; at 100 the peer is banned. */
+  readonly score: number;
+  readonly status: 'connected' | 'ready';
+}
+
+export interface Network {
+  readonly peerId: string;
+  /** What other hosts dial, each ending in `/p2p/…`. */
+  addresses(): string[];
+  peers(): PeerInfo[];
+  /** The ready peer that is validator `index`. */
+  validatorPeer(index: number): string | undefined;
+  /** To every ready validator. */
+  broadcastVote(vote: Bytes): void;
+  /** To ready validators first, then to all other ready peers. */
+  sendProposal(proposal: Bytes, except?: string): void;
+  /** To every ready peer. */
+  broadcastCertificate(certificate: Bytes, except?: string): void;
+  /** False when the peer is not ready. */
+  sendVote(peer: string, vote: Bytes): boolean;
+  sendCertificate(peer: string, certificate: Bytes): boolean;
+  sendProposalTo(peer: string, proposal: Bytes): boolean;
+  /** Gossips a batch (at most 1 MiB). Resolves to the number of peers that it was sent to at once. */
+  publishTransactions(batch: Bytes): Promise<number>;
+  /**
+   * One request on the bulk lane. Rejects with a `ProtocolError`: `PEER_GONE`, `REQUEST_TIMEOUT`,
+   * `REQUEST_CANCELLED`, `REQUEST_QUEUE_FULL`, `REQUEST_TOO_LARGE`, `RESPONSE_TOO_LARGE`, or
+   * `REMOTE_ERROR` with the peer's own code in `details.code`.
+   */
+  request(peer: string, method: number, payload: Bytes, options: RequestOptions): Promise<Bytes>;
+  /** Punishes a peer for what only the node could see. */
+  penalise(peer: string, offence: Offence): void;
+  /** A new epoch's set. Records of keys that left it are forgotten. */
+  setValidatorKeys(keys: readonly Bytes[]): void;
+  metrics(): Record<string, number>;
+  /** Ends everything within two seconds. */
+  close(): Promise<void>;
+}

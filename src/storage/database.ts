@@ -1,0 +1,275 @@
+/**
+ * The node's database: one classic-level store, divided into numbered buckets by the first byte of the key.
+ * It promises: a finalised block is one atomic, fsynced batch (state changes, block, indexes, tip), so after a
+ * crash the store holds a whole number of blocks; reads never see half a batch. Everything except the state
+ * bucket, the blocks and their certificates is an index that is a pure function of those.
+ *
+ * | bucket | key | value |
+ * | --- | --- | --- |
+ * | 0x00 meta | name | see `Tip` and FORMAT |
+ * | 0x01 state | key of the account tree | value |
+ * | 0x02 block | u64 height | block bytes |
+ * | 0x03 height | block hash | u64 height |
+ * | 0x04 transaction | id | u64 height ‖ u64 index |
+ * | 0x05 finality | u64 height | F certificate |
+ * | 0x06 nullification | u64 view | X certificate |
+ */
+import { ClassicLevel } from 'classic-level';
+import { type Bytes, concat, EMPTY_BYTES, equal, keyOf, readU64, toHex, u64, utf8 } from '../codec/bytes.ts';
+import { ProtocolError } from '../codec/errors.ts';
+
+const FORMAT = 1;
+const BUCKET = {
+  meta: 0x00,
+  state: 0x01,
+  block: 0x02,
+  height: 0x03,
+  transaction: 0x04,
+  finality: 0x05,
+  nullification: 0x06,
+} as const;
+const META_FORMAT = utf8('format');
+const META_GENESIS = utf8('genesis');
+const META_TIP = utf8('tip');
+
+const CACHED_VALUES = 200_000;
+const SCAN_BATCH = 1_000;
+
+function at(bucket: number, key: Bytes): Bytes {
+  const out = new Uint8Array(1 + key.length);
+  out[0] = bucket;
+  out.set(key, 1);
+  return out;
+}
+
+/** Views of one buffer keep all of it alive: what outlives a block is copied out. */
+const owned = (bytes: Bytes): Bytes => (bytes.byteLength === bytes.buffer.byteLength ? bytes : bytes.slice());
+
+export interface StateEntry {
+  readonly key: Bytes;
+  readonly value: Bytes;
+}
+
+export interface StateChange {
+  readonly key: Bytes;
+  /** Absent: the entry is removed. */
+  readonly value: Bytes | undefined;
+}
+
+export interface Tip {
+  readonly height: number;
+  readonly hash: Bytes;
+}
+
+/** Everything that one finalised block changes. */
+export interface FinalisedBatch {
+  readonly height: number;
+  readonly hash: Bytes;
+  readonly blockBytes: Bytes;
+  /** The F certificate of this very block, where there is one. */
+  readonly finality: Bytes | undefined;
+  readonly nullifications: readonly { readonly view: number; readonly certificate: Bytes }[];
+  readonly transactionIds: readonly Bytes[];
+  readonly changes: readonly StateChange[];
+}
+
+export class ChainDatabase {
+  readonly #db: ClassicLevel<Bytes, Bytes>;
+  readonly #cache = new Map<string, Bytes>();
+  #tip: Tip;
+
+  private constructor(db: ClassicLevel<Bytes, Bytes>, tip: Tip) {
+    this.#db = db;
+    this.#tip = tip;
+  }
+
+  /**
+   * Opens the store at `directory`, which is made if need be with the genesis entries in one batch. Throws
+   * `DATABASE_LOCKED` (another process has it), `DATABASE_FORMAT`, `DATABASE_GENESIS` (it belongs to another
+   * chain) or `DATABASE_UNREADABLE`.
+   */
+  static async open(
+    directory: string,
+    genesis: { readonly hash: Bytes; readonly entries: () => readonly StateEntry[] },
+  ): Promise<ChainDatabase> {
+    const db = new ClassicLevel<Bytes, Bytes>(directory, {
+      keyEncoding: 'view',
+      valueEncoding: 'view',
+      writeBufferSize: 64 * 1024 * 1024,
+      maxFileSize: 16 * 1024 * 1024,
+      cacheSize: 64 * 1024 * 1024,
+    });
+    try {
+      await db.open();
+    } catch (error) {
+      const cause = error instanceof Error ? error.cause : undefined;
+      const locked = (cause as { code?: string } | undefined)?.code === 'LEVEL_LOCKED';
+      throw new ProtocolError(
+        locked ? 'DATABASE_LOCKED' : 'DATABASE_UNREADABLE',
+        locked
+          ? `another process uses the data directory ${directory}; stop it first`
+          : `the database in ${directory} cannot be opened: ${cause instanceof Error ? cause.message : String(error)}`,
+      );
+    }
+    try {
+      return new ChainDatabase(db, await ChainDatabase.#prepare(db, directory, genesis));
+    } catch (error) {
+      await db.close();
+      throw error;
+    }
+  }
+
+  static async #prepare(
+    db: ClassicLevel<Bytes, Bytes>,
+    directory: string,
+    genesis: { readonly hash: Bytes; readonly entries: () => readonly StateEntry[] },
+  ): Promise<Tip> {
+    const format = db.getSync(at(BUCKET.meta, META_FORMAT));
+    if (format === undefined) {
+      const batch = db.batch();
+      for (const { key, value } of genesis.entries()) batch.put(at(BUCKET.state, key), value);
+      batch.put(at(BUCKET.meta, META_FORMAT), u64(FORMAT));
+      batch.put(at(BUCKET.meta, META_GENESIS), genesis.hash);
+      batch.put(at(BUCKET.meta, META_TIP), concat(u64(0), genesis.hash));
+      await batch.write({ sync: true });
+      return { height: 0, hash: genesis.hash };
+    }
+    if (format.length !== 8 || readU64(format, 0) !== BigInt(FORMAT)) {
+      throw new ProtocolError(
+        'DATABASE_FORMAT',
+        `the database in ${directory} has a format that this version does not know`,
+      );
+    }
+    const stored = db.getSync(at(BUCKET.meta, META_GENESIS));
+    if (stored === undefined || !equal(stored, genesis.hash)) {
+      throw new ProtocolError(
+        'DATABASE_GENESIS',
+        `the data directory ${directory} belongs to the chain ${toHex(stored ?? EMPTY_BYTES)}, the genesis file is ${toHex(genesis.hash)}`,
+      );
+    }
+    const tip = db.getSync(at(BUCKET.meta, META_TIP));
+    if (tip?.length !== 40)
+      throw new ProtocolError('DATABASE_UNREADABLE', `the database in ${directory} has no tip`);
+    return { height: Number(readU64(tip, 0)), hash: tip.slice(8) };
+  }
+
+  /** The last finalised block that is on disk. */
+  get tip(): Tip {
+    return this.#tip;
+  }
+
+  /** A committed value of the account tree, or undefined. The result must not be changed. */
+  get(key: Bytes): Bytes | undefined {
+    const name = keyOf(key);
+    const cached = this.#cache.get(name);
+    if (cached !== undefined) return cached;
+    const value = this.#db.getSync(at(BUCKET.state, key));
+    if (value !== undefined) this.#remember(name, owned(value));
+    return value;
+  }
+
+  #remember(name: string, value: Bytes): void {
+    if (this.#cache.size >= CACHED_VALUES) {
+      let surplus = CACHED_VALUES >> 3;
+      for (const old of this.#cache.keys()) {
+        if (surplus-- === 0) break;
+        this.#cache.delete(old);
+      }
+    }
+    this.#cache.set(name, value);
+  }
+
+  /** All entries of the account tree in key order. */
+  async *stateEntries(): AsyncGenerator<StateEntry> {
+    const iterator = this.#db.iterator({
+      gte: Uint8Array.of(BUCKET.state),
+      lt: Uint8Array.of(BUCKET.state + 1),
+    });
+    try {
+      for (;;) {
+        const rows = await iterator.nextv(SCAN_BATCH);
+        if (rows.length === 0) return;
+        for (const [key, value] of rows) yield { key: key.subarray(1), value };
+      }
+    } finally {
+      await iterator.close();
+    }
+  }
+
+  /** Writes one finalised block: atomic, and on disk when the promise resolves. Heights come without gaps. */
+  async commit(block: FinalisedBatch): Promise<void> {
+    if (block.height !== this.#tip.height + 1) {
+      throw new Error(`block ${block.height} committed on top of ${this.#tip.height}`);
+    }
+    const height = u64(block.height);
+    const batch = this.#db.batch();
+    for (const { key, value } of block.changes) {
+      const row = at(BUCKET.state, key);
+      if (value === undefined) batch.del(row);
+      else batch.put(row, value);
+    }
+    batch.put(at(BUCKET.block, height), block.blockBytes);
+    batch.put(at(BUCKET.height, block.hash), height);
+    for (let i = 0; i < block.transactionIds.length; i++) {
+      batch.put(at(BUCKET.transaction, block.transactionIds[i]!), concat(height, u64(i)));
+    }
+    if (block.finality !== undefined) batch.put(at(BUCKET.finality, height), block.finality);
+    for (const { view, certificate } of block.nullifications)
+      batch.put(at(BUCKET.nullification, u64(view)), certificate);
+    batch.put(at(BUCKET.meta, META_TIP), concat(height, block.hash));
+    await batch.write({ sync: true });
+    for (const { key, value } of block.changes) {
+      const name = keyOf(key);
+      if (value === undefined) this.#cache.delete(name);
+      else this.#remember(name, owned(value));
+    }
+    this.#tip = { height: block.height, hash: block.hash };
+  }
+
+  /** Adds the F certificate of a finalised block that had none of its own. */
+  async putFinality(height: number, certificate: Bytes): Promise<void> {
+    await this.#db.put(at(BUCKET.finality, u64(height)), certificate);
+  }
+
+  block(height: number): Bytes | undefined {
+    return this.#db.getSync(at(BUCKET.block, u64(height)));
+  }
+
+  heightOf(hash: Bytes): number | undefined {
+    const height = this.#db.getSync(at(BUCKET.height, hash));
+    return height === undefined ? undefined : Number(readU64(height, 0));
+  }
+
+  /** Where a finalised transaction is. */
+  transaction(id: Bytes): { height: number; index: number } | undefined {
+    const row = this.#db.getSync(at(BUCKET.transaction, id));
+    return row === undefined
+      ? undefined
+      : { height: Number(readU64(row, 0)), index: Number(readU64(row, 8)) };
+  }
+
+  /** The F certificate of the block at `height`, where this node has one. */
+  finality(height: number): Bytes | undefined {
+    return this.#db.getSync(at(BUCKET.finality, u64(height)));
+  }
+
+  /** Height of the lowest block in `from` … `to` that has an F certificate of its own. */
+  async firstFinality(from: number, to: number): Promise<number | undefined> {
+    for await (const key of this.#db.keys({
+      gte: at(BUCKET.finality, u64(from)),
+      lte: at(BUCKET.finality, u64(to)),
+      limit: 1,
+    })) {
+      return Number(readU64(key, 1));
+    }
+    return undefined;
+  }
+
+  nullification(view: number): Bytes | undefined {
+    return this.#db.getSync(at(BUCKET.nullification, u64(view)));
+  }
+
+  async close(): Promise<void> {
+    await this.#db.close();
+  }
+}
