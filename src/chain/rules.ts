@@ -89,8 +89,8 @@ export function checkParentCertificate(
     }
     return;
   }
-  if (certificate === undefined) return refuse('BLOCK_PARENT_CERTIFICATE', 'there is none');
   try {
+    if (certificate === undefined) throw new ProtocolError('BLOCK_PARENT_CERTIFICATE', 'there is none');
     const decoded = decodeCertificate(certificate, set);
     const { subject } = decoded;
     if (

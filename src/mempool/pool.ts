@@ -102,6 +102,7 @@ export class Mempool {
   readonly #limits: MempoolLimits;
   readonly #onDrop: (tx: CheckedTransaction, code: DropCode) => void;
   readonly #entries = new Map<string, Entry>();
+  readonly #byWireHash = new Map<string, Entry>();
   readonly #byReplayKey = new Map<string, Entry>();
   readonly #byExpiry = new Map<number, Set<Entry>>();
   readonly #bySender = new Map<string, { total: bigint; readonly entries: Set<Entry> }>();
@@ -124,6 +125,16 @@ export class Mempool {
 
   get(id: Bytes): CheckedTransaction | undefined {
     return this.#entries.get(keyOf(id))?.tx;
+  }
+
+  /** The transaction whose full bytes have this SHA-256. */
+  byWireHash(wireHash: Bytes): CheckedTransaction | undefined {
+    return this.#byWireHash.get(keyOf(wireHash))?.tx;
+  }
+
+  /** What waiting transactions take from an account. */
+  pendingOf(account: Bytes): bigint {
+    return this.#bySender.get(keyOf(account))?.total ?? 0n;
   }
 
   /** All transactions, in no promised order. */
@@ -222,6 +233,7 @@ export class Mempool {
   #insert(entry: Entry): void {
     const { tx } = entry;
     this.#entries.set(entry.name, entry);
+    this.#byWireHash.set(keyOf(tx.wireHash), entry);
     this.#byReplayKey.set(keyOf(tx.replayKey), entry);
     this.#bytes += tx.bytes.length;
     const expiring = this.#byExpiry.get(tx.validUntil);
@@ -243,6 +255,7 @@ export class Mempool {
   #remove(entry: Entry): void {
     const { tx } = entry;
     this.#entries.delete(entry.name);
+    this.#byWireHash.delete(keyOf(tx.wireHash));
     this.#byReplayKey.delete(keyOf(tx.replayKey));
     this.#bytes -= tx.bytes.length;
     const expiring = this.#byExpiry.get(tx.validUntil);

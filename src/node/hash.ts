@@ -17,9 +17,9 @@ interface HashTree {
 const JOINED_BYTES = 16_384;
 const joined = new Uint8Array(JOINED_BYTES);
 
-/** A latin1 string is the cheapest way for a digest to leave OpenSSL. */
+/** A binary string is the cheapest way for a digest to leave OpenSSL. */
 function digestOf(message: Bytes): Bytes {
-  const text = hash('sha256', message, 'latin1');
+  const text = hash('sha256', message, 'binary');
   const out = new Uint8Array(32);
   for (let i = 0; i < 32; i++) out[i] = text.charCodeAt(i);
   return out;

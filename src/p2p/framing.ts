@@ -53,7 +53,10 @@ export class FrameDecoder {
       const header = this.#take(FRAME_HEADER_BYTES);
       const length = new DataView(header.buffer).getUint32(0);
       if (length === 0 || length > this.#maxFrame) {
-        throw new ProtocolError('FRAME_INVALID', `frame of ${length} bytes, allowed are 1 to ${this.#maxFrame}`);
+        throw new ProtocolError(
+          'FRAME_INVALID',
+          `frame of ${length} bytes, allowed are 1 to ${this.#maxFrame}`,
+        );
       }
       this.#length = length;
     }

@@ -56,6 +56,7 @@ export interface NetworkLimits {
   readonly proposalBytesPerSecond: number;
   readonly helloBytesPerSecond: number;
   readonly requestsPerSecond: number;
+  readonly requestBytesPerSecond: number;
 
   readonly gossipBytes: number;
   /** Messages and bytes of gossip under validation at a time, and a second and peer. */
@@ -113,6 +114,7 @@ export const DEFAULT_LIMITS: NetworkLimits = {
   proposalBytesPerSecond: 8 * MIB,
   helloBytesPerSecond: 128 * KIB,
   requestsPerSecond: 4_000,
+  requestBytesPerSecond: 16 * MIB,
 
   gossipBytes: MIB,
   gossipPending: 64,

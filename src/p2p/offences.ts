@@ -10,7 +10,7 @@ export const OFFENCES = {
   FRAME_INVALID: 100,
   /** An envelope of unknown type, cut short, or with fields out of bounds. */
   ENVELOPE_INVALID: 100,
-  /** A hello that cannot be read, or two of them. */
+  /** A hello that cannot be read, or records before it. */
   HELLO_INVALID: 100,
   /** Another genesis, or another version of the protocol. */
   CHAIN_MISMATCH: 100,
@@ -27,6 +27,8 @@ export const OFFENCES = {
   STALLED: 35,
   /** Opens streams over and over. */
   STREAM_CHURN: 50,
+  /** Says hello as another process while its old connection still stands. */
+  INSTANCE_CHANGED: 10,
   GOSSIP_FLOOD: 20,
 
   VOTE_INVALID: 100,

@@ -4,6 +4,9 @@
  * strangers; a signature is checked only after everything that is cheap. Encoding and preimage: docs/protocol.md,
  * "Network".
  */
+import { publicKeyFromRaw } from '@libp2p/crypto/keys';
+import type { PeerId } from '@libp2p/interface';
+import { peerIdFromPublicKey } from '@libp2p/peer-id';
 import { multiaddr } from '@multiformats/multiaddr';
 import { type Bytes, concat, equal, keyOf } from '../codec/bytes.ts';
 import { DOMAIN } from '../codec/domains.ts';
@@ -48,7 +51,11 @@ function signedBytes(genesisHash: Bytes, encoded: Bytes): Bytes {
 /** [record, signature over domain ‖ genesis hash ‖ record], canonical. */
 export function signRecord(record: PeerRecord, genesisHash: Bytes, key: SigningKey): Bytes {
   const encoded = encodeRecord(record);
-  return new Writer().array(2).bin(encoded).bin(key.sign(signedBytes(genesisHash, encoded))).finish();
+  return new Writer()
+    .array(2)
+    .bin(encoded)
+    .bin(key.sign(signedBytes(genesisHash, encoded)))
+    .finish();
 }
 
 interface SignedRecord {
@@ -94,6 +101,13 @@ function checkAddress(bytes: Bytes): Bytes {
     invalid(`address /${names.join('/')} is not a host and a TCP port`);
   }
   return bytes;
+}
+
+/** The peer id whose multihash a record names. */
+export function peerIdOfRecord(record: PeerRecord): PeerId {
+  const key = publicKeyFromRaw(record.peerId.subarray(PEER_ID_PREFIX.length));
+  if (key.type !== 'Ed25519') throw new ProtocolError('RECORD_INVALID', `a host key of type ${key.type}`);
+  return peerIdFromPublicKey(key);
 }
 
 export type Offer = 'new' | 'known' | 'stranger' | 'limited';
@@ -173,4 +187,3 @@ export class RecordStore {
     return this.#byKey.size;
   }
 }
-

@@ -110,7 +110,11 @@ export function decodeHelloMessage(payload: Bytes): HelloMessage {
 }
 
 export const encodeVote = (vote: Bytes): Bytes => frame(Uint8Array.of(VOTE), vote);
-export const encodeCertificate = (certificate: Bytes): Bytes => frame(Uint8Array.of(CERTIFICATE), certificate);
+export const encodeCertificate = (certificate: Bytes): Bytes =>
+  frame(Uint8Array.of(CERTIFICATE), certificate);
+
+/** A proposal lane carries nothing but proposals: no envelope. */
+export const encodeProposal = (proposal: Bytes): Bytes => frame(proposal);
 
 /** Throws `ENVELOPE_INVALID`. */
 export function decodeVoteMessage(payload: Bytes): { type: 'vote' | 'certificate'; body: Bytes } {
@@ -209,8 +213,17 @@ export function decodeToClient(payload: Bytes): ToClient {
     const length = view.getUint8(5);
     const text = new TextDecoder();
     const code = text.decode(payload.subarray(6, 6 + length));
-    if (length <= MAX_CODE && /^[A-Z][A-Z0-9_]{0,63}$/.test(code) && payload.length <= 6 + length + MAX_MESSAGE) {
-      return { type: 'failure', id: view.getUint32(1), code, message: text.decode(payload.subarray(6 + length)) };
+    if (
+      length <= MAX_CODE &&
+      /^[A-Z][A-Z0-9_]{0,63}$/.test(code) &&
+      payload.length <= 6 + length + MAX_MESSAGE
+    ) {
+      return {
+        type: 'failure',
+        id: view.getUint32(1),
+        code,
+        message: text.decode(payload.subarray(6 + length)),
+      };
     }
   }
   return refuse('ENVELOPE_INVALID', `type ${payload[0]}, ${payload.length} bytes sent to a client`);

@@ -226,11 +226,6 @@ export class ChainDatabase {
     this.#tip = { height: block.height, hash: block.hash };
   }
 
-  /** Adds the F certificate of a finalised block that had none of its own. */
-  async putFinality(height: number, certificate: Bytes): Promise<void> {
-    await this.#db.put(at(BUCKET.finality, u64(height)), certificate);
-  }
-
   block(height: number): Bytes | undefined {
     return this.#db.getSync(at(BUCKET.block, u64(height)));
   }
@@ -261,6 +256,20 @@ export class ChainDatabase {
       limit: 1,
     })) {
       return Number(readU64(key, 1));
+    }
+    return undefined;
+  }
+
+  /** The highest block at or below `height` that has an F certificate of its own. */
+  async lastFinality(height: number): Promise<{ height: number; certificate: Bytes } | undefined> {
+    const range = {
+      gte: at(BUCKET.finality, u64(0)),
+      lte: at(BUCKET.finality, u64(height)),
+      reverse: true,
+      limit: 1,
+    };
+    for await (const [key, certificate] of this.#db.iterator(range)) {
+      return { height: Number(readU64(key, 1)), certificate };
     }
     return undefined;
   }

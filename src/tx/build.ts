@@ -3,8 +3,7 @@
  * in. What leaves here has been read back by the strict decoder, so a bound that a caller overlooked is an
  * error here and not a refusal by the network.
  */
-import type { Bytes } from '../codec/bytes.ts';
-import { equal, keyOf } from '../codec/bytes.ts';
+import { type Bytes, keyOf } from '../codec/bytes.ts';
 import { ProtocolError } from '../codec/errors.ts';
 import type { SigningKey } from '../crypto/interfaces.ts';
 import { SIGNATURE_BYTES } from '../crypto/strict.ts';
@@ -140,13 +139,4 @@ export function planTransfer(
     if (fee === body.fee) return body;
     body = withFee(fee);
   }
-}
-
-/** Whether two bodies are rivals for the same replay key, of which a chain takes at most one. */
-export function conflicts(a: TransferBody, b: TransferBody): boolean {
-  return (
-    a.validUntil === b.validUntil &&
-    equal(a.salt, b.salt) &&
-    equal(a.inputs[0]!.address, b.inputs[0]!.address)
-  );
 }

@@ -125,6 +125,17 @@ function readBody(r: Reader): TransactionBody {
   throw new ProtocolError('TX_KIND', `transaction kind ${kind} is not known to this version`);
 }
 
+/** Decodes a body that is not signed yet. Throws what `decodeTransaction` throws. */
+export function decodeBody(bytes: Bytes): TransactionBody {
+  if (bytes.length > MAX_TRANSACTION_BYTES) {
+    throw new ProtocolError('TX_SIZE', `${bytes.length} bytes, at most ${MAX_TRANSACTION_BYTES}`);
+  }
+  const r = new Reader(bytes);
+  const body = readBody(r);
+  r.end();
+  return body;
+}
+
 export interface DecodedTransaction extends SignedTransaction {
   /** The part of the input that is the body: the id's preimage after its tag. */
   readonly bodyBytes: Bytes;

@@ -56,12 +56,6 @@ export const RECORD_HEADER_BYTES = 9;
 /** No record is longer; a body of 8 MiB and its wrapping fit twice. */
 export const MAX_RECORD_BYTES = 16 * 1024 * 1024;
 
-/** A record as it lies on disk; `bodyOffset` says where in `bytes` a body's own bytes begin. */
-export interface FramedRecord {
-  readonly bytes: Bytes;
-  readonly record: JournalRecord | undefined;
-}
-
 function content(record: JournalRecord): Bytes {
   switch (record.type) {
     case 'vote':
@@ -146,9 +140,7 @@ export function decodeRecord(
  * Splits the payload of a batch into its records, in order, each with its offset. Returns undefined where a
  * length or CRC does not fit, which is what a torn write looks like.
  */
-export function splitRecords(
-  payload: Bytes,
-): { type: number; offset: number; content: Bytes }[] | undefined {
+export function splitRecords(payload: Bytes): { type: number; offset: number; content: Bytes }[] | undefined {
   const view = new DataView(payload.buffer, payload.byteOffset, payload.byteLength);
   const out: { type: number; offset: number; content: Bytes }[] = [];
   for (let at = 0; at < payload.length; ) {

@@ -20,7 +20,7 @@ export const BATCH_HEADER_BYTES = SALT_BYTES + 12;
 export const MAX_BATCH_BYTES = 2 * (MAX_RECORD_BYTES + RECORD_HEADER_BYTES);
 const READ_BYTES = 1024 * 1024;
 
-export type JournalErrorCode = 'JOURNAL_CORRUPT' | 'JOURNAL_FOREIGN';
+export type JournalErrorCode = 'JOURNAL_CORRUPT' | 'JOURNAL_FOREIGN' | 'JOURNAL_CLOSED';
 
 export function corrupt(segment: string, offset: number, why: string): never {
   throw new ProtocolError<JournalErrorCode>(
@@ -136,7 +136,8 @@ async function readBatch(
 ): Promise<{ records: ReadBatch['records']; end: number } | undefined> {
   const header = parseBatchHeader(await window.at(offset, BATCH_HEADER_BYTES), salt);
   const start = offset + BATCH_HEADER_BYTES;
-  if (header === undefined || header.sequence !== sequence || header.length > MAX_BATCH_BYTES) return undefined;
+  if (header === undefined || header.sequence !== sequence || header.length > MAX_BATCH_BYTES)
+    return undefined;
   if (header.length > window.size - start) return undefined;
   const split = splitRecords(await window.at(start, header.length));
   return (
@@ -148,7 +149,11 @@ async function readBatch(
 }
 
 function parseBatchHeader(bytes: Bytes, salt: Bytes): { sequence: number; length: number } | undefined {
-  if (bytes.length < BATCH_HEADER_BYTES || !equal(bytes.subarray(0, SALT_BYTES), salt) || !crcMatches(bytes)) {
+  if (
+    bytes.length < BATCH_HEADER_BYTES ||
+    !equal(bytes.subarray(0, SALT_BYTES), salt) ||
+    !crcMatches(bytes)
+  ) {
     return undefined;
   }
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);

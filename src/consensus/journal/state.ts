@@ -81,7 +81,8 @@ export class JournalState {
       case 'vote': {
         const { vote } = record;
         const view = subjectView(vote.subject);
-        if (view <= this.#floor || this.ownVote(vote.signer, vote.subject.kind, view) !== undefined) return false;
+        if (view <= this.#floor || this.ownVote(vote.signer, vote.subject.kind, view) !== undefined)
+          return false;
         const votes = this.#votes.get(view);
         if (votes === undefined) this.#votes.set(view, [vote]);
         else votes.push(vote);

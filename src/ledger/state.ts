@@ -1,0 +1,254 @@
+/**
+ * The ledger's state over time. `State` is what the account tree held after one block: readable, provable,
+ * immutable. Values that are final are in a base store; what blocks that are not final changed lies above it in
+ * overlays, one a state. The tree of every state is in memory (its keys and hashes, not its values) and shares
+ * whatever did not change.
+ *
+ * `Ledger` owns the chain of states. Making a state final yields the sorted changes for one atomic database
+ * batch, and from then on it is what the next states stand on: its rivals and their descendants are dropped.
+ * Its values stay readable from memory until `written` says that the base store has them. A state that was
+ * dropped, or lies before the final one, must not be used any more; doing so throws.
+ *
+ * Memory is a function of the state and of the open forks: every node of the tree is freed by the step that
+ * makes it unreachable.
+ */
+import { type Bytes, compare, keyOf } from '../codec/bytes.ts';
+import { invariant } from '../codec/errors.ts';
+import { EVERYTHING } from './keys.ts';
+import type { NodeId } from './tree/arena.ts';
+import { successor, type TreeProof } from './tree/proof.ts';
+import { proveRange } from './tree/prove.ts';
+import { type Change, type Delta, type Entry, Trie, type TrieBuilder } from './tree/trie.ts';
+
+/** Values as of the last batch that was written. Synchronous: what rules read is in a cache or one lookup away. */
+export interface BaseStore {
+  get(key: Bytes): Bytes | undefined;
+}
+
+/** What a rule needs of a state. */
+export interface StateView {
+  readonly root: Bytes;
+  get(key: Bytes): Bytes | undefined;
+  /** Entries in [from, to), ascending, at most `limit`. */
+  ascend(from: Bytes, to: Bytes, limit: number): Entry[];
+}
+
+type Life = 'open' | 'final' | 'gone';
+
+export class State implements StateView {
+  /** The account tree's root, 32 bytes. */
+  readonly root: Bytes;
+  readonly #ledger: Ledger;
+  readonly #node: NodeId;
+  readonly #delta: Delta;
+  #changes: readonly Change[];
+  readonly #children = new Set<State>();
+  #overlay: Map<string, Bytes | undefined> | undefined;
+  #parent: State | undefined;
+  #life: Life = 'open';
+
+  /** States are made by `Ledger.open` and `child`. */
+  constructor(
+    ledger: Ledger,
+    parent: State | undefined,
+    tree: { readonly node: NodeId; readonly delta: Delta; readonly changes: readonly Change[] },
+  ) {
+    this.#ledger = ledger;
+    this.#parent = parent;
+    this.#node = tree.node;
+    this.#delta = tree.delta;
+    this.#changes = tree.changes;
+    this.root = ledger.trie.rootHash(tree.node);
+    if (tree.changes.length > 0) {
+      this.#overlay = new Map();
+      for (const { key, value } of tree.changes) this.#overlay.set(keyOf(key), value);
+    }
+  }
+
+  /** False once the state was dropped or superseded. */
+  get usable(): boolean {
+    return this.#life !== 'gone';
+  }
+
+  #alive(): void {
+    invariant(this.#life !== 'gone', 'a state is used after it was dropped or superseded');
+  }
+
+  get(key: Bytes): Bytes | undefined {
+    this.#alive();
+    const text = keyOf(key);
+    for (let state: State | undefined = this; state !== undefined; state = state.#parent) {
+      const overlay = state.#overlay;
+      if (overlay === undefined) continue;
+      const value = overlay.get(text);
+      if (value !== undefined || overlay.has(text)) return value;
+    }
+    return this.#ledger.base.get(key);
+  }
+
+  #value(key: Bytes): Bytes {
+    const value = this.get(key);
+    invariant(value !== undefined, 'the tree holds a key that the store does not');
+    return value;
+  }
+
+  ascend(from: Bytes, to: Bytes, limit: number): Entry[] {
+    this.#alive();
+    const keys = this.#ledger.trie.keys(this.#node, from, to, limit);
+    return keys.map((key) => ({ key, value: this.#value(key) }));
+  }
+
+  /** All entries of a range in pages; the state must stay alive meanwhile. */
+  *entries(from: Bytes = EVERYTHING.from, to: Bytes = EVERYTHING.to, page = 1_024): Iterable<Entry> {
+    for (let start = from; ; ) {
+      const entries = this.ascend(start, to, page);
+      yield* entries;
+      const last = entries[entries.length - 1];
+      if (last === undefined || entries.length < page) return;
+      start = successor(last.key);
+    }
+  }
+
+  /** Proof of the value at `key`, or that there is none. */
+  prove(key: Bytes): TreeProof {
+    return this.proveRange(key, successor(key), 1);
+  }
+
+  /** Proof of the entries in [from, to), or of the first `limit` of them. */
+  proveRange(from: Bytes, to: Bytes, limit: number): TreeProof {
+    this.#alive();
+    return proveRange(this.#ledger.trie, this.#node, (key) => this.#value(key), { from, to, limit });
+  }
+
+  /** The state after `changes`, which are sorted by key without repetition. */
+  child(changes: readonly Change[]): State {
+    this.#alive();
+    const delta: Delta = { created: [], replaced: [] };
+    const node = this.#ledger.trie.update(this.#node, changes, delta);
+    const state = new State(this.#ledger, this, { node, delta, changes });
+    this.#children.add(state);
+    return state;
+  }
+
+  /** For `Ledger` alone: ends this state and all that stand on it, and frees the nodes that they created. */
+  discard(): void {
+    this.#alive();
+    invariant(this.#life === 'open', 'a final state is not dropped');
+    for (const child of this.#children) child.discard();
+    for (const id of this.#delta.created) this.#ledger.trie.arena.free(id);
+    if (this.#parent !== undefined) this.#parent.#children.delete(this);
+    this.#parent = undefined;
+    this.#overlay = undefined;
+    this.#life = 'gone';
+  }
+
+  /** For `Ledger` alone: takes the place of `before`, the final state that it stands on. */
+  succeed(before: State): readonly Change[] {
+    this.#alive();
+    invariant(this.#parent === before && before.#life === 'final', 'states become final in their order');
+    for (const rival of before.#children) if (rival !== this) rival.discard();
+    before.#children.clear();
+    before.#life = 'gone';
+    this.#life = 'final';
+    for (const id of this.#delta.replaced) this.#ledger.trie.arena.free(id);
+    this.#delta.created.length = 0;
+    this.#delta.replaced.length = 0;
+    return this.#changes;
+  }
+
+  /** For `Ledger` alone: the first state. */
+  found(): void {
+    this.#life = 'final';
+  }
+
+  /** For `Ledger` alone: its values, and those of all states before it, are in the base store. */
+  settle(): void {
+    invariant(this.#life !== 'open', 'only what is final is written');
+    this.#changes = [];
+    this.#overlay = undefined;
+    this.#parent = undefined;
+  }
+}
+
+/** Builds a ledger from entries that arrive bit by bit, so that a start can show how far it is. */
+export interface LedgerBuilder {
+  /** Entries come sorted by key. */
+  add(entry: Entry): void;
+  finish(): Ledger;
+}
+
+export interface LedgerStatistics {
+  /** Entries and tree nodes in memory, over all states. */
+  readonly leaves: number;
+  readonly nodes: number;
+  readonly treeBytes: number;
+}
+
+export class Ledger {
+  readonly base: BaseStore;
+  readonly trie: Trie;
+  #committed: State;
+
+  /** Use `open` or `builder`. */
+  constructor(base: BaseStore, trie: Trie, node: NodeId) {
+    this.base = base;
+    this.trie = trie;
+    this.#committed = new State(this, undefined, {
+      node,
+      delta: { created: [], replaced: [] },
+      changes: [],
+    });
+    this.#committed.found();
+  }
+
+  static builder(base: BaseStore): LedgerBuilder {
+    const trie = new Trie();
+    const tree: TrieBuilder = trie.builder();
+    return {
+      add: ({ key, value }) => tree.add(key, value),
+      finish: () => new Ledger(base, trie, tree.finish()),
+    };
+  }
+
+  /** A ledger over a store that holds exactly `entries`, sorted by key. */
+  static open(base: BaseStore, entries: Iterable<Entry>): Ledger {
+    const builder = Ledger.builder(base);
+    for (const entry of entries) builder.add(entry);
+    return builder.finish();
+  }
+
+  /** The newest final state. */
+  get committed(): State {
+    return this.#committed;
+  }
+
+  get statistics(): LedgerStatistics {
+    const { arena } = this.trie;
+    return { leaves: arena.leaves, nodes: arena.live, treeBytes: arena.bytes };
+  }
+
+  /**
+   * Makes a child of the committed state final. Returns its changes, sorted by key, for one atomic batch; after
+   * that batch call `written`. Rivals of the state are dropped.
+   */
+  finalise(state: State): readonly Change[] {
+    const changes = state.succeed(this.#committed);
+    this.#committed = state;
+    return changes;
+  }
+
+  /** Says that the base store answers with the changes of `state`, and of all before it. */
+  written(state: State): void {
+    state.settle();
+  }
+
+  /** Gives up a state that is not final, and all that stand on it. Nothing happens when it is gone already. */
+  drop(state: State): void {
+    if (state.usable) state.discard();
+  }
+}
+
+/** Sorts in place, into the order that trees and batches have. */
+export function sortByKey<T extends { readonly key: Bytes }>(items: T[]): T[] {
+  return items.sort((a, b) => compare(a.key, b.key));
+}

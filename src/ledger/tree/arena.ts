@@ -1,0 +1,233 @@
+/**
+ * Memory of the account tree: nodes in chunked typed arrays instead of objects, so that a million accounts
+ * cost some 120 MB and no garbage collection. A node id is an index; 0 is the empty tree. Nodes are immutable
+ * once hashed, many versions of the tree share them, and whoever created a node frees it explicitly; a node
+ * freed twice is a bug that shows at once. Ids of freed nodes are used again.
+ */
+import type { Bytes } from '../../codec/bytes.ts';
+import { invariant } from '../../codec/errors.ts';
+import { MAX_KEY_BYTES } from './leaf.ts';
+
+export type NodeId = number;
+export const NONE: NodeId = 0;
+
+const CHUNK_BITS = 14;
+const CHUNK = 1 << CHUNK_BITS;
+const MASK = CHUNK - 1;
+const HASH_WORDS = 8;
+
+/** Kinds of node in the `bit` column; below them stands the bit at which an inner node branches. */
+const LEAF = 0x7fff;
+const FREE = 0x7ffe;
+/** Flag on an inner node whose hash is still to come; its hash column then holds its level. */
+const UNHASHED = 0x8000;
+
+/** Fixed-size slots for keys, so that a key's bytes are in no object of their own. */
+class KeyPool {
+  readonly #chunks: Uint8Array[] = [];
+  readonly #freed: number[] = [];
+  readonly #slotBytes: number;
+  #top = 0;
+
+  constructor(slotBytes: number) {
+    this.#slotBytes = slotBytes;
+  }
+
+  get bytes(): number {
+    return this.#chunks.length * CHUNK * this.#slotBytes;
+  }
+
+  put(key: Bytes): number {
+    const slot = this.#freed.pop() ?? this.#top++;
+    if (slot >> CHUNK_BITS === this.#chunks.length)
+      this.#chunks.push(new Uint8Array(CHUNK * this.#slotBytes));
+    this.chunk(slot).set(key, this.offset(slot));
+    return slot;
+  }
+
+  free(slot: number): void {
+    this.#freed.push(slot);
+  }
+
+  chunk(slot: number): Uint8Array {
+    return this.#chunks[slot >> CHUNK_BITS]!;
+  }
+
+  offset(slot: number): number {
+    return (slot & MASK) * this.#slotBytes;
+  }
+}
+
+/** Keys up to this length go to the pool of small slots; accounts, the bulk, fit exactly. */
+const SMALL_KEY = 33;
+
+/** Bit `index` of a key, most significant first; zero behind its end. */
+export function bitOf(key: Bytes, index: number): 0 | 1 {
+  return (((key[index >> 3] ?? 0) >> (7 - (index & 7))) & 1) as 0 | 1;
+}
+
+/** Index of the first bit in which two keys differ when the shorter is padded with zeros, or −1. */
+export function differAt(a: Bytes, b: Bytes): number {
+  const n = Math.max(a.length, b.length);
+  for (let i = 0; i < n; i++) {
+    const x = (a[i] ?? 0) ^ (b[i] ?? 0);
+    if (x !== 0) return 8 * i + Math.clz32(x) - 24;
+  }
+  return -1;
+}
+
+export class NodeArena {
+  readonly #hash: Uint32Array[] = [];
+  readonly #left: Uint32Array[] = [];
+  readonly #right: Uint32Array[] = [];
+  readonly #bit: Uint16Array[] = [];
+  readonly #small = new KeyPool(SMALL_KEY);
+  readonly #large = new KeyPool(MAX_KEY_BYTES);
+  #freed: NodeId = NONE;
+  #top = 1;
+  #live = 0;
+  #leaves = 0;
+
+  /** Nodes in use, over all versions. */
+  get live(): number {
+    return this.#live;
+  }
+
+  /** Leaves in use, over all versions. */
+  get leaves(): number {
+    return this.#leaves;
+  }
+
+  /** Bytes of all columns, used or not. */
+  get bytes(): number {
+    return this.#hash.length * CHUNK * (4 * HASH_WORDS + 4 + 4 + 2) + this.#small.bytes + this.#large.bytes;
+  }
+
+  #allocate(): NodeId {
+    this.#live++;
+    const id = this.#freed;
+    if (id !== NONE) {
+      this.#freed = this.left(id);
+      return id;
+    }
+    const fresh = this.#top++;
+    if (fresh >>> CHUNK_BITS === this.#hash.length) {
+      this.#hash.push(new Uint32Array(CHUNK * HASH_WORDS));
+      this.#left.push(new Uint32Array(CHUNK));
+      this.#right.push(new Uint32Array(CHUNK));
+      this.#bit.push(new Uint16Array(CHUNK));
+    }
+    return fresh;
+  }
+
+  #set(id: NodeId, left: number, right: number, bit: number): void {
+    const chunk = id >>> CHUNK_BITS;
+    const at = id & MASK;
+    this.#left[chunk]![at] = left;
+    this.#right[chunk]![at] = right;
+    this.#bit[chunk]![at] = bit;
+  }
+
+  /** A leaf with its hash, which `leafHash` made. The key is copied. */
+  newLeaf(key: Bytes, hash: Bytes): NodeId {
+    invariant(key.length > 0 && key.length <= MAX_KEY_BYTES, `a key of ${key.length} bytes`);
+    const id = this.#allocate();
+    this.#leaves++;
+    this.#set(id, (key.length <= SMALL_KEY ? this.#small : this.#large).put(key), key.length, LEAF);
+    const words = this.#hash[id >>> CHUNK_BITS]!;
+    const from = (id & MASK) * HASH_WORDS * 4;
+    new Uint8Array(words.buffer, from, 32).set(hash);
+    return id;
+  }
+
+  /** An inner node without a hash. Returns its id; `level` says how many layers of hashing it waits for. */
+  newInner(bit: number, left: NodeId, right: NodeId): NodeId {
+    const id = this.#allocate();
+    this.#set(id, left, right, bit | UNHASHED);
+    const level = 1 + Math.max(this.level(left), this.level(right));
+    this.#hash[id >>> CHUNK_BITS]![(id & MASK) * HASH_WORDS] = level;
+    return id;
+  }
+
+  /** 0 for a node that has its hash; otherwise one more than the higher of its children's levels. */
+  level(id: NodeId): number {
+    const chunk = id >>> CHUNK_BITS;
+    const at = id & MASK;
+    return (this.#bit[chunk]![at]! & UNHASHED) === 0 ? 0 : this.#hash[chunk]![at * HASH_WORDS]!;
+  }
+
+  free(id: NodeId): void {
+    const bit = this.#bit[id >>> CHUNK_BITS]![id & MASK]!;
+    invariant(bit !== FREE, 'a tree node is freed twice');
+    if (bit === LEAF) {
+      (this.right(id) <= SMALL_KEY ? this.#small : this.#large).free(this.left(id));
+      this.#leaves--;
+    }
+    this.#set(id, this.#freed, 0, FREE);
+    this.#freed = id;
+    this.#live--;
+  }
+
+  isLeaf(id: NodeId): boolean {
+    return this.#bit[id >>> CHUNK_BITS]![id & MASK] === LEAF;
+  }
+
+  /** The bit of the key that decides between the children of an inner node. */
+  branchBit(id: NodeId): number {
+    return this.#bit[id >>> CHUNK_BITS]![id & MASK]! & ~UNHASHED;
+  }
+
+  left(id: NodeId): NodeId {
+    return this.#left[id >>> CHUNK_BITS]![id & MASK]!;
+  }
+
+  right(id: NodeId): NodeId {
+    return this.#right[id >>> CHUNK_BITS]![id & MASK]!;
+  }
+
+  /** A copy of a node's hash. */
+  hash(id: NodeId): Bytes {
+    const words = this.#hash[id >>> CHUNK_BITS]!;
+    return new Uint8Array(words.buffer, (id & MASK) * HASH_WORDS * 4, 32).slice();
+  }
+
+  /** Copies a node's hash to `target[at … at + 8)`, in memory order. */
+  loadHash(id: NodeId, target: Uint32Array, at: number): void {
+    const words = this.#hash[id >>> CHUNK_BITS]!;
+    const from = (id & MASK) * HASH_WORDS;
+    for (let i = 0; i < HASH_WORDS; i++) target[at + i] = words[from + i]!;
+  }
+
+  /** Gives an inner node its hash, `source[at … at + 8)`. */
+  storeHash(id: NodeId, source: Uint32Array, at: number): void {
+    const chunk = id >>> CHUNK_BITS;
+    const words = this.#hash[chunk]!;
+    const to = (id & MASK) * HASH_WORDS;
+    for (let i = 0; i < HASH_WORDS; i++) words[to + i] = source[at + i]!;
+    this.#bit[chunk]![id & MASK]! &= ~UNHASHED;
+  }
+
+  /** A copy of a leaf's key. */
+  key(leaf: NodeId): Bytes {
+    const length = this.right(leaf);
+    const slot = this.left(leaf);
+    const pool = length <= SMALL_KEY ? this.#small : this.#large;
+    const from = pool.offset(slot);
+    return pool.chunk(slot).slice(from, from + length);
+  }
+
+  /** `differAt` between a leaf's key and `key`, without a copy. */
+  leafDiffersAt(leaf: NodeId, key: Bytes): number {
+    const length = this.right(leaf);
+    const slot = this.left(leaf);
+    const pool = length <= SMALL_KEY ? this.#small : this.#large;
+    const chunk = pool.chunk(slot);
+    const from = pool.offset(slot);
+    const n = Math.max(length, key.length);
+    for (let i = 0; i < n; i++) {
+      const x = (i < length ? chunk[from + i]! : 0) ^ (i < key.length ? key[i]! : 0);
+      if (x !== 0) return 8 * i + Math.clz32(x) - 24;
+    }
+    return -1;
+  }
+}

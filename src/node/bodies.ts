@@ -1,0 +1,272 @@
+/**
+ * Bodies of blocks that are not final yet: turns proposals into whole, checked blocks. Transactions come from
+ * the mempool by short id, then from the peers that sent the proposal, then as a whole block from anyone. What
+ * does not match the header's hashes is a bad copy and another one is asked for: a body is *missing* until its
+ * roots match, and *invalid* only for what its header commits to.
+ */
+import { type Block, certificateMatches, decodeBlock, joinBlock, transactionBytes } from '../chain/block.ts';
+import { type CompactProposal, matchShortIds } from '../chain/compact.ts';
+import { decodeHeader } from '../chain/header.ts';
+import { type Bytes, equal, keyOf } from '../codec/bytes.ts';
+import { isProtocolError, ProtocolError } from '../codec/errors.ts';
+import { sha256 } from '../codec/hash.ts';
+import { transactionRoot } from '../ledger/merkle.ts';
+import type { CheckedTransaction } from '../tx/check.ts';
+import { decodeTransaction } from '../tx/decode.ts';
+import { transactionId } from '../tx/encode.ts';
+import type { Peers } from './peers.ts';
+import { decodeTransactionList, encodeTransactionsRequest, MAX_ANSWER_BYTES, METHOD } from './requests.ts';
+import type { TransactionVerifier } from './verify-pool.ts';
+
+/** A block whose parts match its header. `invalid` names what no copy of it can mend. */
+export interface AssembledBlock {
+  readonly block: Block;
+  /** In block order; empty when `invalid` is set. */
+  readonly transactions: readonly CheckedTransaction[];
+  readonly invalid: ProtocolError | undefined;
+}
+
+export interface BodiesOptions {
+  readonly maxBlockBytes: number;
+  readonly peers: Peers;
+  readonly verifier: TransactionVerifier;
+  readonly pool: {
+    transactions(): readonly CheckedTransaction[];
+    byWireHash(wireHash: Bytes): CheckedTransaction | undefined;
+  };
+  /** Resolves after `ms`, or rejects when `signal` fires. */
+  readonly sleep: (ms: number, signal: AbortSignal) => Promise<void>;
+}
+
+interface Offer {
+  readonly proposal: CompactProposal;
+  readonly sources: Set<string>;
+}
+
+/** One copy of a block, with what the mempool knew of its transactions. */
+interface Copy {
+  readonly block: Block;
+  readonly known: readonly (CheckedTransaction | undefined)[];
+}
+
+const MAX_OFFERS = 64;
+const MAX_ASSEMBLED = 96;
+const PULL_TIMEOUT_MS = 3_000;
+const BLOCK_TIMEOUT_MS = 10_000;
+const FIRST_WAIT_MS = 150;
+const LONGEST_WAIT_MS = 2_000;
+
+export class Bodies {
+  readonly #options: BodiesOptions;
+  readonly #offers = new Map<string, Offer>();
+  readonly #assembled = new Map<string, AssembledBlock>();
+  readonly #running = new Map<string, Promise<AssembledBlock>>();
+
+  constructor(options: BodiesOptions) {
+    this.#options = options;
+  }
+
+  /** Takes note of a compact proposal; true when it was not known. */
+  offer(hash: Bytes, proposal: CompactProposal, peer: string): boolean {
+    const key = keyOf(hash);
+    const known = this.#offers.get(key);
+    if (known !== undefined) {
+      if (known.sources.size < 16) known.sources.add(peer);
+      return false;
+    }
+    if (this.#offers.size >= MAX_OFFERS) {
+      const oldest = this.#offers.keys().next().value;
+      if (oldest !== undefined) this.#offers.delete(oldest);
+    }
+    this.#offers.set(key, { proposal, sources: new Set([peer]) });
+    return true;
+  }
+
+  /** A block that this node made or recovered itself. */
+  remember(assembled: AssembledBlock): void {
+    const key = keyOf(assembled.block.hash);
+    this.#assembled.delete(key);
+    this.#assembled.set(key, assembled);
+    if (this.#assembled.size > MAX_ASSEMBLED) {
+      const oldest = this.#assembled.keys().next().value;
+      if (oldest !== undefined) this.#assembled.delete(oldest);
+    }
+  }
+
+  /** Checks a block that is here as a whole and remembers it; undefined when it is a bad copy. */
+  async adopt(block: Block): Promise<AssembledBlock | undefined> {
+    const assembled = await this.#judge({ block, known: this.#known(block) });
+    if (assembled !== undefined) this.remember(assembled);
+    return assembled;
+  }
+
+  #known(block: Block): (CheckedTransaction | undefined)[] {
+    return block.transactions.map((tx) => this.#options.pool.byWireHash(sha256(tx)));
+  }
+
+  get(hash: Bytes): AssembledBlock | undefined {
+    return this.#assembled.get(keyOf(hash));
+  }
+
+  /** Forgets what lies at or below a finalised height. */
+  prune(height: number): void {
+    for (const [key, { block }] of this.#assembled)
+      if (block.header.height <= height) this.#assembled.delete(key);
+    for (const [key, offer] of this.#offers) {
+      if (decodeHeader(offer.proposal.headerBytes).height <= height) this.#offers.delete(key);
+    }
+  }
+
+  /**
+   * The block with this hash, fetched with patience until it is there or `signal` fires (then it rejects with
+   * `BODY_CANCELLED`). `preferred` are the peers that are asked first.
+   */
+  async want(hash: Bytes, preferred: readonly string[], signal: AbortSignal): Promise<AssembledBlock> {
+    const key = keyOf(hash);
+    const known = this.#assembled.get(key);
+    if (known !== undefined) return known;
+    const running = this.#running.get(key);
+    if (running !== undefined) {
+      try {
+        return await running;
+      } catch (error) {
+        if (!isProtocolError(error, 'BODY_CANCELLED') || signal.aborted) throw error;
+      }
+    }
+    const work = this.#collect(hash, preferred, signal).finally(() => this.#running.delete(key));
+    this.#running.set(key, work);
+    return work;
+  }
+
+  async #collect(hash: Bytes, preferred: readonly string[], signal: AbortSignal): Promise<AssembledBlock> {
+    let wait = FIRST_WAIT_MS;
+    let compactTried = false;
+    for (let attempt = 0; ; attempt++) {
+      if (signal.aborted) throw new ProtocolError('BODY_CANCELLED', 'the block is not needed any more');
+      const offer = this.#offers.get(keyOf(hash));
+      let copy: Copy | undefined;
+      if (offer !== undefined && !compactTried) {
+        compactTried = true;
+        copy = await this.#fromCompact(hash, offer, signal);
+      } else if (attempt > 0) {
+        const block = await this.#wholeBlock(hash, preferred, attempt, signal);
+        copy = block && {
+          block,
+          known: block.transactions.map((tx) => this.#options.pool.byWireHash(sha256(tx))),
+        };
+      }
+      const assembled = copy && (await this.#judge(copy));
+      if (assembled !== undefined) {
+        this.remember(assembled);
+        return assembled;
+      }
+      if (offer !== undefined && !compactTried) continue;
+      await this.#options.sleep(wait, signal).catch(() => undefined);
+      wait = Math.min(wait * 2, LONGEST_WAIT_MS);
+    }
+  }
+
+  async #fromCompact(hash: Bytes, offer: Offer, signal: AbortSignal): Promise<Copy | undefined> {
+    const { proposal, sources } = offer;
+    const known = matchShortIds(hash, proposal.shortIds, this.#options.pool.transactions());
+    const missing: number[] = [];
+    for (let i = 0; i < known.length; i++) if (known[i] === undefined) missing.push(i);
+    let pulled: Bytes[] | undefined = [];
+    if (missing.length > 0) {
+      pulled = undefined;
+      for (const peer of [...sources].slice(0, 4)) {
+        pulled ??= await this.#pull(peer, hash, missing, signal);
+      }
+    }
+    if (pulled === undefined) return undefined;
+    let next = 0;
+    const transactions: Bytes[] = [];
+    for (const tx of known) transactions.push(tx?.bytes ?? pulled[next++]!);
+    if (transactionBytes(transactions) > this.#options.maxBlockBytes) return undefined;
+    return { block: joinBlock(proposal.headerBytes, proposal.parentCertificate, transactions), known };
+  }
+
+  async #pull(
+    peer: string,
+    hash: Bytes,
+    indexes: readonly number[],
+    signal: AbortSignal,
+  ): Promise<Bytes[] | undefined> {
+    try {
+      const answer = await this.#options.peers.request(
+        peer,
+        METHOD.transactions,
+        encodeTransactionsRequest({ hash, indexes }),
+        { timeoutMs: PULL_TIMEOUT_MS, maxResponseBytes: MAX_ANSWER_BYTES, signal },
+      );
+      const list = decodeTransactionList(answer, indexes.length);
+      return list.length === indexes.length ? list : undefined;
+    } catch (error) {
+      if (error instanceof ProtocolError) return undefined;
+      throw error;
+    }
+  }
+
+  async #wholeBlock(
+    hash: Bytes,
+    preferred: readonly string[],
+    attempt: number,
+    signal: AbortSignal,
+  ): Promise<Block | undefined> {
+    const sources = this.#offers.get(keyOf(hash))?.sources ?? [];
+    const first = [...new Set([...preferred, ...sources])];
+    const peer = attempt <= first.length ? first[attempt - 1] : this.#options.peers.random();
+    if (peer === undefined) return undefined;
+    try {
+      const answer = await this.#options.peers.request(peer, METHOD.block, hash, {
+        timeoutMs: BLOCK_TIMEOUT_MS,
+        maxResponseBytes: MAX_ANSWER_BYTES,
+        signal,
+      });
+      const block = decodeBlock(answer, this.#options.maxBlockBytes);
+      if (equal(block.hash, hash)) return block;
+      this.#options.peers.penalise(peer, 'RESPONSE_INVALID');
+      return undefined;
+    } catch (error) {
+      if (!(error instanceof ProtocolError)) throw error;
+      if (error.code.startsWith('CODEC_')) this.#options.peers.penalise(peer, 'RESPONSE_INVALID');
+      return undefined;
+    }
+  }
+
+  /** The assembled block, or undefined when the copy is bad. */
+  async #judge({ block, known }: Copy): Promise<AssembledBlock | undefined> {
+    const { header } = block;
+    if (!certificateMatches(header, block.parentCertificate)) return undefined;
+    const unknown = block.transactions.filter((_, i) => known[i] === undefined);
+    const results = await this.#options.verifier.check(unknown, 'block');
+    const transactions: CheckedTransaction[] = [];
+    const leaves: { id: Bytes; wireHash: Bytes }[] = [];
+    let invalid: ProtocolError | undefined;
+    let next = 0;
+    for (let i = 0; i < known.length; i++) {
+      const result = known[i] ?? results[next++]!;
+      if (result instanceof ProtocolError) {
+        const leaf = leafOf(block.transactions[i]!);
+        if (leaf === undefined) return undefined;
+        invalid ??= result;
+        leaves.push(leaf);
+      } else {
+        transactions.push(result);
+        leaves.push(result);
+      }
+    }
+    if (!equal(transactionRoot(leaves), header.transactionRoot)) return undefined;
+    return { block, transactions: invalid === undefined ? transactions : [], invalid };
+  }
+}
+
+/** The leaf of a transaction that was refused; undefined when it cannot even be decoded. */
+function leafOf(bytes: Bytes): { id: Bytes; wireHash: Bytes } | undefined {
+  try {
+    return { id: transactionId(decodeTransaction(bytes).bodyBytes), wireHash: sha256(bytes) };
+  } catch (error) {
+    if (error instanceof ProtocolError) return undefined;
+    throw error;
+  }
+}

@@ -1,0 +1,491 @@
+/**
+ * The node: puts database, ledger, verification workers, mempool, network, consensus and API together, in the
+ * order in which each can rely on the one before, and takes them down in the reverse order. It says what it is
+ * doing while it starts. Whatever cannot be mended ends the node through `stopped`, never silently.
+ */
+import './polyfills.ts';
+import { randomBytes } from 'node:crypto';
+import { setTimeout as delay } from 'node:timers/promises';
+import pino, { type Logger } from 'pino';
+import type { FinalEvent, NodeStatus } from '../api/backend.ts';
+import { type ApiServer, startApi } from '../api/server.ts';
+import { decodeBlock } from '../chain/block.ts';
+import { type Genesis, genesisHash as hashOfGenesis } from '../chain/genesis.ts';
+import { proposalOf } from '../chain/rules.ts';
+import { type Bytes, toHex } from '../codec/bytes.ts';
+import { installHashBackend } from '../codec/hash.ts';
+import { decodeCertificate } from '../consensus/certificate.ts';
+import type { Floor } from '../consensus/engine.ts';
+import type { Report } from '../consensus/events.ts';
+import { Replica } from '../consensus/replica.ts';
+import type { ValidatorSet } from '../consensus/types.ts';
+import { createValidatorSet, indexOfKey } from '../consensus/validator-set.ts';
+import { genesisEntries } from '../ledger/genesis.ts';
+import { ReplayMemory } from '../ledger/replay.ts';
+import { Ledger } from '../ledger/state.ts';
+import { DEFAULT_MEMPOOL_LIMITS } from '../mempool/pool.ts';
+import { createNetwork } from '../p2p/network.ts';
+import type { Network } from '../p2p/types.ts';
+import { ChainDatabase } from '../storage/database.ts';
+import { failPoint } from '../storage/fail-points.ts';
+import { FileDisk } from '../storage/journal-disk.ts';
+import { decodeTransaction } from '../tx/decode.ts';
+import { replayKey, transactionId } from '../tx/encode.ts';
+import { Admissions } from './admission.ts';
+import { NodeBackend } from './api-backend.ts';
+import { NodeApplication } from './application.ts';
+import { Bodies } from './bodies.ts';
+import { Chain, type ExecutedBlock } from './chain.ts';
+import { selectVerifier } from './crypto/select.ts';
+import type { DataDirectory } from './data-directory.ts';
+import { TransactionRelay } from './gossip.ts';
+import { nodeHashBackend } from './hash.ts';
+import { ConsensusLanes, type LaneParts, networkHandlers } from './lanes.ts';
+import type { Peers } from './peers.ts';
+import { RangeSync } from './sync.ts';
+import { VerifyPool } from './verify-pool.ts';
+
+export interface NodeOptions {
+  readonly listen?: readonly string[];
+  readonly announce?: readonly string[];
+  readonly bootstrap?: readonly string[];
+  readonly apiHost?: string;
+  readonly apiPort?: number;
+  /** Verification workers. */
+  readonly workers?: number;
+  readonly logLevel?: string;
+  readonly version: string;
+}
+
+export interface RunningNode {
+  readonly apiUrl: string;
+  /** Multiaddrs with peer id. */
+  readonly addresses: readonly string[];
+  /** Ends everything; what is in memory only is not needed again. */
+  stop(): Promise<void>;
+  /** Resolves when the node has ended: with the error that ended it, if one did. */
+  readonly stopped: Promise<Error | undefined>;
+}
+
+const DEFAULT_WORKERS = 2;
+/** No final block for so long makes a node unhealthy, in block intervals. */
+const UNHEALTHY_INTERVALS = 30;
+const STATE_LOG_EVERY = 250_000;
+
+const sleep = (ms: number, signal: AbortSignal): Promise<void> => delay(ms, undefined, { signal });
+
+async function loadLedger(database: ChainDatabase, log: Logger): Promise<Ledger> {
+  const builder = Ledger.builder(database);
+  let count = 0;
+  for await (const entry of database.stateEntries()) {
+    builder.add(entry);
+    if (++count % STATE_LOG_EVERY === 0) log.info({ entries: count }, 'reading the state');
+  }
+  log.info({ entries: count, height: database.tip.height }, 'state read');
+  return builder.finish();
+}
+
+/** The replay memory of the last `txLifetime` blocks. */
+function loadReplay(database: ChainDatabase, genesis: Genesis): ReplayMemory {
+  const memory = new ReplayMemory();
+  const { height } = database.tip;
+  for (let at = Math.max(1, height - genesis.parameters.txLifetime); at <= height; at++) {
+    const bytes = database.block(at);
+    if (bytes === undefined) throw new Error(`block ${at} is missing in the database`);
+    const { transactions } = decodeBlock(bytes, genesis.parameters.maxBlockBytes);
+    memory.add(
+      at,
+      transactions.map((tx) => {
+        const { body, bodyBytes } = decodeTransaction(tx);
+        return { validUntil: body.validUntil, replayKey: replayKey(body, transactionId(bodyBytes)) };
+      }),
+    );
+  }
+  return memory;
+}
+
+/** The highest finalised block with a certificate of its own: where consensus goes on. */
+async function floorOf(database: ChainDatabase, set: ValidatorSet, genesis: Genesis): Promise<Floor> {
+  const certified = await database.lastFinality(database.tip.height);
+  if (certified === undefined) {
+    return {
+      proposal: { epoch: set.epoch, view: 0, parentView: 0, payload: hashOfGenesis(genesis) },
+      finalization: undefined,
+    };
+  }
+  const { header, hash } = decodeBlock(database.block(certified.height)!, genesis.parameters.maxBlockBytes);
+  return { proposal: proposalOf(header, hash), finalization: decodeCertificate(certified.certificate, set) };
+}
+
+class KryderNode implements RunningNode {
+  apiUrl = '';
+  addresses: readonly string[] = [];
+  readonly stopped: Promise<Error | undefined>;
+  readonly #directory: DataDirectory;
+  readonly #options: NodeOptions;
+  readonly #log: Logger;
+  readonly #genesisHash: Bytes;
+  readonly #set: ValidatorSet;
+  readonly #startedAt = performance.now();
+  readonly #undo: (() => Promise<void> | void)[] = [];
+  #resolveStopped: (error: Error | undefined) => void = () => {};
+  #stopping: Promise<void> | undefined;
+  #lanes: LaneParts | undefined;
+  #chain: Chain | undefined;
+  #network: Network | undefined;
+  #replica: Replica | undefined;
+  #admissions: Admissions | undefined;
+  #backend: NodeBackend | undefined;
+  #sync: RangeSync | undefined;
+  #lastFinalAt = performance.now();
+
+  constructor(directory: DataDirectory, options: NodeOptions) {
+    this.#directory = directory;
+    this.#options = options;
+    const { genesis } = directory;
+    this.#genesisHash = hashOfGenesis(genesis);
+    this.#set = createValidatorSet(0, genesis.seed, genesis.validators);
+    this.#log = pino(
+      { level: options.logLevel ?? 'info', base: null },
+      pino.destination({ dest: 2, sync: true }),
+    );
+    this.stopped = new Promise((resolve) => {
+      this.#resolveStopped = resolve;
+    });
+  }
+
+  readonly #fatal = (error: unknown): void => {
+    const cause = error instanceof Error ? error : new Error(String(error));
+    this.#log.fatal({ err: cause }, 'the node cannot go on and stops');
+    void this.#end(cause);
+  };
+
+  async start(): Promise<void> {
+    const { genesis, hostKey, consensusKey, settings, database: databasePath, journal } = this.#directory;
+    const options = this.#options;
+    const log = this.#log;
+    const { parameters } = genesis;
+    installHashBackend(nodeHashBackend());
+    const verifier = selectVerifier(undefined, (reason) => log.warn({ part: 'crypto' }, reason));
+    log.info(
+      { chain: genesis.name, genesis: toHex(this.#genesisHash), version: options.version },
+      'starting',
+    );
+
+    const database = await ChainDatabase.open(databasePath, {
+      hash: this.#genesisHash,
+      entries: () => genesisEntries({ ...genesis, genesisHash: this.#genesisHash }),
+    });
+    this.#undo.push(() => database.close());
+    const ledger = await loadLedger(database, log.child({ part: 'ledger' }));
+    const replay = loadReplay(database, genesis);
+    log.info({ remembered: replay.size }, 'replay memory read');
+
+    const pool = new VerifyPool({
+      workers: options.workers ?? DEFAULT_WORKERS,
+      genesisHash: this.#genesisHash,
+      parameters,
+      onFatal: this.#fatal,
+    });
+    this.#undo.push(() => pool.close());
+
+    const chain = new Chain({
+      genesis,
+      genesisHash: this.#genesisHash,
+      set: this.#set,
+      database,
+      ledger,
+      replay,
+      onCommitted: (block) => this.#onCommitted(block),
+    });
+    this.#chain = chain;
+    const admissions = new Admissions({
+      parameters,
+      limits: DEFAULT_MEMPOOL_LIMITS,
+      verifier: pool,
+      replay,
+      chain: () => chain,
+    });
+    this.#admissions = admissions;
+
+    const index = consensusKey && indexOfKey(this.#set, consensusKey.key.publicKey);
+    if (consensusKey !== undefined && index === undefined)
+      log.warn('the consensus key is not in the validator set: following only');
+    const network = await createNetwork({
+      privateKey: hostKey.seed,
+      listen: options.listen ?? settings.listen,
+      announce: options.announce ?? settings.announce,
+      bootstrap: options.bootstrap ?? settings.bootstrap,
+      genesisHash: this.#genesisHash,
+      ...(index === undefined ? {} : { consensusKey: consensusKey!.key }),
+      validatorKeys: this.#set.validators.map(({ publicKey }) => publicKey),
+      verifier,
+      handlers: networkHandlers(() => this.#lanes),
+      log: log.child({ part: 'p2p' }),
+    });
+    this.#network = network;
+    this.addresses = network.addresses();
+    this.#undo.push(() => network.close());
+
+    const peers = this.#peers(network);
+    const bodies = new Bodies({
+      maxBlockBytes: parameters.maxBlockBytes,
+      peers,
+      verifier: pool,
+      pool: admissions.mempool,
+      sleep,
+    });
+    const common = {
+      chain,
+      bodies,
+      peers,
+      set: this.#set,
+      genesisHash: this.#genesisHash,
+      verifier,
+      maxBlockBytes: parameters.maxBlockBytes,
+      sleep,
+    };
+    const lanes = new ConsensusLanes(() => this.#lanes);
+    const sync = new RangeSync({
+      ...common,
+      onSynced: (certificate) => replica.onSynced(certificate),
+      onProgress: (height, blocks) => log.debug({ part: 'sync', height, blocks }, 'catching up'),
+    });
+    this.#sync = sync;
+    const application = new NodeApplication({
+      ...common,
+      mempool: admissions.mempool,
+      sync,
+      self: index,
+      executionBudget: parameters.executionBudget,
+      wallClock: Date.now,
+      onFatal: this.#fatal,
+      onDurable: (view) => replica.onDurable(view),
+      onMempoolRefusal: (code) => log.debug({ part: 'mempool', code }, 'a waiting transaction is refused'),
+    });
+    const disk = await FileDisk.open(journal);
+    this.#undo.push(() => disk.close());
+    const replica = new Replica({
+      set: this.#set,
+      genesisHash: this.#genesisHash,
+      key: index === undefined ? undefined : consensusKey!.key,
+      verifier,
+      timing: {
+        blockInterval: parameters.blockInterval,
+        delta: parameters.delta,
+        executionBudget: parameters.executionBudget,
+      },
+      clock: {
+        now: () => performance.now(),
+        after: (ms, callback) => {
+          const timer = setTimeout(callback, ms);
+          return () => clearTimeout(timer);
+        },
+      },
+      random: Math.random,
+      randomBytes: (length) => new Uint8Array(randomBytes(length)),
+      disk,
+      application,
+      network: lanes,
+      host: { fatal: this.#fatal, report: (report) => this.#report(report) },
+    });
+    this.#replica = replica;
+    const relay = new TransactionRelay({
+      admissions,
+      publish: (batch) => {
+        network
+          .publishTransactions(batch)
+          .catch((error: unknown) => log.debug({ part: 'p2p', err: error }, 'publishing failed'));
+      },
+    });
+    this.#undo.push(() => relay.stop());
+    this.#lanes = {
+      set: this.#set,
+      maxBlockBytes: parameters.maxBlockBytes,
+      chain,
+      bodies,
+      database,
+      replica,
+      relay,
+      network,
+    };
+    this.#undo.push(async () => {
+      this.#lanes = undefined;
+      await replica.stop();
+      await application.stop();
+    });
+    await replica.start({ floor: await floorOf(database, this.#set, genesis) });
+
+    const backend = new NodeBackend({
+      genesis,
+      chain,
+      database,
+      admissions,
+      relay,
+      status: () => this.#status(),
+      unhealthy: () => this.#unhealthy(),
+    });
+    this.#backend = backend;
+    const api: ApiServer = await startApi({
+      host: options.apiHost ?? settings.apiHost,
+      port: options.apiPort ?? settings.apiPort,
+      backend,
+      onError: (error) => log.error({ part: 'api', err: error }, 'a request failed'),
+    });
+    this.apiUrl = api.url;
+    this.#undo.push(() => api.close());
+    log.info(
+      { api: api.url, addresses: this.addresses, validator: index, height: chain.tip.height },
+      'ready',
+    );
+  }
+
+  #peers(network: Network): Peers {
+    const ready = (): string[] =>
+      network.peers().flatMap((peer) => (peer.status === 'ready' ? [peer.id] : []));
+    return {
+      request: (peer, method, payload, options) => network.request(peer, method, payload, options),
+      ready,
+      random: () => {
+        const all = ready();
+        return all[Math.floor(Math.random() * all.length)];
+      },
+      validator: (index) => network.validatorPeer(index),
+      penalise: (peer, offence) => network.penalise(peer, offence),
+    };
+  }
+
+  #onCommitted({ block, transactions }: ExecutedBlock): void {
+    failPoint('finalise.before-mempool');
+    const admissions = this.#admissions!;
+    admissions.mempool.finalised(transactions, admissions.view());
+    this.#lanes?.bodies.prune(block.header.height);
+    this.#lastFinalAt = performance.now();
+    const event: FinalEvent = {
+      height: block.header.height,
+      hash: block.hash,
+      view: block.header.view,
+      time: block.header.time,
+      transactions: transactions.length,
+      bytes: block.bytes.length,
+      finalityMs: Date.now() - block.header.time,
+    };
+    this.#log.info(
+      {
+        part: 'chain',
+        height: event.height,
+        view: event.view,
+        transactions: event.transactions,
+        finalityMs: event.finalityMs,
+      },
+      'final',
+    );
+    this.#backend?.announce(event);
+  }
+
+  #report(report: Report): void {
+    const log = this.#log.child({ part: 'consensus' });
+    switch (report.type) {
+      case 'missed':
+        log.info(
+          { view: report.view, leader: report.leader, reason: report.reason, detail: report.detail },
+          'view missed',
+        );
+        return;
+      case 'equivocation':
+        log.warn({ view: report.view, signer: report.signer }, 'a validator signed two conflicting votes');
+        return;
+      case 'conflict':
+        log.error(
+          { view: report.view },
+          'two certificates exclude each other: more than a third of the stake is dishonest',
+        );
+        return;
+      case 'refused':
+        log.error({ view: report.view, code: report.code }, 'the signer refused a vote');
+        return;
+      case 'application-failed':
+        if (this.#stopping === undefined) this.#fatal(report.error);
+        return;
+      case 'standstill':
+        log.warn(
+          { view: report.view, lastFinalized: report.lastFinalized },
+          'no block became final for a while',
+        );
+        return;
+      default:
+        log.debug({ view: 'view' in report ? report.view : undefined }, report.type);
+    }
+  }
+
+  #status(): NodeStatus {
+    const { genesis } = this.#directory;
+    const { tip } = this.#chain!;
+    const { mempool } = this.#admissions!;
+    return {
+      chainName: genesis.name,
+      genesisHash: this.#genesisHash,
+      version: this.#options.version,
+      height: tip.height,
+      blockHash: tip.hash,
+      blockTime: tip.time,
+      view: this.#replica!.view,
+      validators: this.#set.validators.length,
+      self: this.#replica!.index,
+      peers: this.#network!.peers().map(({ id, validator, address, score }) => ({
+        id,
+        validator,
+        address,
+        score,
+      })),
+      addresses: this.addresses,
+      mempool: { transactions: mempool.size, bytes: mempool.bytes },
+      syncing: this.#sync!.active,
+      uptimeSeconds: Math.floor((performance.now() - this.#startedAt) / 1_000),
+    };
+  }
+
+  #unhealthy(): string | undefined {
+    if (this.#stopping !== undefined) return 'the node is stopping';
+    const { blockInterval } = this.#directory.genesis.parameters;
+    const silence = performance.now() - this.#lastFinalAt;
+    if (silence > UNHEALTHY_INTERVALS * blockInterval)
+      return `no block became final for ${Math.round(silence / 1_000)} s`;
+    return undefined;
+  }
+
+  stop(): Promise<void> {
+    return this.#end(undefined);
+  }
+
+  #end(error: Error | undefined): Promise<void> {
+    this.#stopping ??= (async () => {
+      this.#log.info('stopping');
+      for (const undo of this.#undo.reverse()) {
+        try {
+          await undo();
+        } catch (cause) {
+          this.#log.warn({ err: cause }, 'a part did not stop cleanly');
+        }
+      }
+      this.#log.info('stopped');
+      this.#resolveStopped(error);
+    })();
+    return this.#stopping;
+  }
+}
+
+/**
+ * Starts a node on a data directory; resolves when it is in the network and its API answers. Throws a
+ * `ProtocolError` that says what is wrong with directory, keys, database or addresses.
+ */
+export async function startNode(directory: DataDirectory, options: NodeOptions): Promise<RunningNode> {
+  const node = new KryderNode(directory, options);
+  try {
+    await node.start();
+  } catch (error) {
+    await node.stop();
+    throw error;
+  }
+  return node;
+}

@@ -1,0 +1,235 @@
+/**
+ * The answering side of the bulk lane, for one stream that a peer opened: a pipeline from the stream through checks
+ * into handlers, and back in parts, one part of each response in turn. What a response may take is reserved before
+ * its handler runs and given back when its last part is on its way, so a peer that asks much and reads slowly holds
+ * a fixed amount of memory; beyond that its requests are simply not read.
+ */
+import type { Stream } from '@libp2p/interface';
+import { pipe } from 'it-pipe';
+import { type Bytes, EMPTY_BYTES } from '../codec/bytes.ts';
+import { ProtocolError } from '../codec/errors.ts';
+import { TokenBucket } from './bucket.ts';
+import { Budget } from './budget.ts';
+import type { NetworkLimits } from './limits.ts';
+import { frames, paced } from './reading.ts';
+import {
+  decodeToServer,
+  encodeFailure,
+  encodePartHeader,
+  REQUEST_HEADER_BYTES,
+  type ToServer,
+} from './wire.ts';
+import { StreamWriter } from './writer.ts';
+
+type Request = Extract<ToServer, { type: 'request' }>;
+
+interface Job {
+  readonly request: Request;
+  /** Bytes reserved in both budgets. */
+  reserved: number;
+  data: Bytes;
+  offset: number;
+  failure: Bytes | undefined;
+  running: boolean;
+  /** Answered in full, cancelled, or left without a stream. */
+  ended: boolean;
+}
+
+export interface BulkServerOptions {
+  readonly limits: NetworkLimits;
+  readonly now: () => number;
+  /** Shared by all peers. */
+  readonly budget: Budget;
+  readonly handle: (method: number, payload: Bytes) => Promise<Bytes>;
+  readonly onBug: (error: unknown, method: number) => void;
+}
+
+export class BulkServer {
+  readonly #options: BulkServerOptions;
+  readonly #peerBudget: Budget;
+  readonly #rate: TokenBucket;
+  readonly #writer: StreamWriter;
+  readonly #jobs = new Map<number, Job>();
+  #waiting: Request[] = [];
+  #sending: Job[] = [];
+  #roomWanted: (() => void) | undefined;
+  #timer: NodeJS.Timeout | undefined;
+  #ended = false;
+
+  constructor(options: BulkServerOptions) {
+    const { limits } = options;
+    this.#options = options;
+    this.#peerBudget = new Budget(limits.servedBytesPerPeer);
+    this.#rate = new TokenBucket(limits.servedPerSecond, limits.servedPerSecond, options.now);
+    this.#writer = new StreamWriter(() => this.#nextPart(), options.now);
+  }
+
+  get inFlight(): number {
+    return this.#jobs.size + this.#waiting.length;
+  }
+
+  /** Bytes of responses that are made and not handed to the stream yet. */
+  get queuedBytes(): number {
+    let bytes = this.#writer.pending;
+    for (const job of this.#sending) bytes += job.data.length - job.offset;
+    return bytes;
+  }
+
+  get sent(): number {
+    return this.#writer.sent;
+  }
+
+  get stalledFor(): number {
+    return this.#writer.stalledFor;
+  }
+
+  /** Serves until the stream ends. Throws a `ProtocolError` with an offence as its code. */
+  async run(stream: Stream): Promise<void> {
+    const { limits, now } = this.#options;
+    const bytes = new TokenBucket(limits.requestBytesPerSecond, limits.requestBytesPerSecond, now);
+    const count = new TokenBucket(limits.requestsPerSecond, limits.requestsPerSecond, now);
+    this.#writer.attach(stream);
+    // the pipeline may be waiting for room, and would not see the end
+    const onClose = (): void => this.#end();
+    stream.addEventListener('close', onClose);
+    try {
+      await pipe(
+        frames(stream, REQUEST_HEADER_BYTES + limits.requestBytes),
+        paced(bytes, count),
+        async function* check(source: AsyncIterable<Bytes>) {
+          for await (const payload of source) yield decodeToServer(payload);
+        },
+        async (source: AsyncIterable<ToServer>) => {
+          for await (const message of source) await this.#accept(message);
+        },
+      );
+    } finally {
+      stream.removeEventListener('close', onClose);
+      this.#end();
+    }
+  }
+
+  async #accept(message: ToServer): Promise<void> {
+    if (message.type === 'cancel') {
+      const job = this.#jobs.get(message.id);
+      if (job !== undefined) this.#finish(job);
+      this.#waiting = this.#waiting.filter((request) => request.id !== message.id);
+      return;
+    }
+    if (this.#jobs.has(message.id) || this.#waiting.some((request) => request.id === message.id)) {
+      throw new ProtocolError('ENVELOPE_INVALID', `request id ${message.id} is under way already`);
+    }
+    this.#waiting.push(message);
+    this.#startWaiting();
+    while (this.#waiting.length >= this.#options.limits.requestsInFlight && !this.#ended) {
+      await new Promise<void>((resolve) => {
+        this.#roomWanted = resolve;
+      });
+    }
+  }
+
+  #startWaiting(): void {
+    while (this.#jobs.size < this.#options.limits.servedInFlight && !this.#ended) {
+      const request = this.#waiting.shift();
+      if (request === undefined) break;
+      const job: Job = {
+        request,
+        reserved: 0,
+        data: EMPTY_BYTES,
+        offset: 0,
+        failure: undefined,
+        running: true,
+        ended: false,
+      };
+      this.#jobs.set(request.id, job);
+      void this.#serve(job);
+    }
+    this.#roomWanted?.();
+    this.#roomWanted = undefined;
+  }
+
+  async #serve(job: Job): Promise<void> {
+    const { limits, budget, handle, onBug } = this.#options;
+    const { id, method, payload, maxResponseBytes } = job.request;
+    const most = Math.min(maxResponseBytes, limits.responseBytes);
+    await this.#peerBudget.acquire(most);
+    await budget.acquire(most);
+    job.reserved = most;
+    try {
+      if (!job.ended) {
+        const data = await handle(method, payload);
+        if (data.length > most) {
+          throw new ProtocolError('RESPONSE_TOO_LARGE', `${data.length} bytes, wanted are at most ${most}`);
+        }
+        job.data = data;
+      }
+    } catch (error) {
+      const known = error instanceof ProtocolError;
+      if (!known) onBug(error, method);
+      const text = known ? error.message : 'the request could not be served';
+      job.failure = encodeFailure(id, known ? error.code : 'INTERNAL', text);
+    }
+    job.running = false;
+    if (job.ended) {
+      this.#forget(job);
+      return;
+    }
+    this.#give(job, most - job.data.length);
+    this.#sending.push(job);
+    this.#writer.kick();
+  }
+
+  #give(job: Job, amount: number): void {
+    job.reserved -= amount;
+    this.#peerBudget.release(amount);
+    this.#options.budget.release(amount);
+  }
+
+  /** Ends a job. One whose handler still runs keeps its place and its bytes until the handler is done. */
+  #finish(job: Job): void {
+    job.ended = true;
+    if (!job.running) this.#forget(job);
+  }
+
+  #forget(job: Job): void {
+    this.#jobs.delete(job.request.id);
+    this.#sending = this.#sending.filter((other) => other !== job);
+    this.#give(job, job.reserved);
+    this.#startWaiting();
+  }
+
+  #nextPart(): readonly Bytes[] | undefined {
+    const job = this.#sending[0];
+    if (job === undefined) return undefined;
+    if (job.failure !== undefined) {
+      this.#finish(job);
+      return [job.failure];
+    }
+    const wait = this.#rate.take(0);
+    if (wait > 0) {
+      this.#timer ??= setTimeout(() => {
+        this.#timer = undefined;
+        this.#writer.kick();
+      }, wait).unref();
+      return undefined;
+    }
+    const part = job.data.subarray(job.offset, job.offset + this.#options.limits.partBytes);
+    this.#rate.take(part.length);
+    job.offset += part.length;
+    const last = job.offset === job.data.length;
+    this.#sending.shift();
+    if (last) this.#finish(job);
+    else this.#sending.push(job);
+    return [encodePartHeader(job.request.id, last, part.length), part];
+  }
+
+  #end(): void {
+    if (this.#ended) return;
+    this.#ended = true;
+    this.#writer.detach();
+    clearTimeout(this.#timer);
+    this.#waiting = [];
+    for (const job of [...this.#jobs.values()]) this.#finish(job);
+    this.#roomWanted?.();
+  }
+}

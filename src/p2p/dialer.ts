@@ -1,0 +1,181 @@
+/**
+ * Whom to dial, and when. Bootstrap addresses and validators are dialled for ever, with back-off up to a cap; peers
+ * that the DHT came up with are dialled while there are too few, and forgotten after some failures. A target starts
+ * anew as soon as its peer was ready once, so a host that restarts is found within a fraction of a second.
+ */
+import { type Multiaddr, multiaddr } from '@multiformats/multiaddr';
+import { ProtocolError } from '../codec/errors.ts';
+import type { NetworkLimits } from './limits.ts';
+
+const TICK_MS = 100;
+const P2P_CODE = 421;
+const DISCOVERED_FAILURES = 4;
+
+type Kind = 'bootstrap' | 'validator' | 'discovered';
+
+interface Target {
+  readonly kind: Kind;
+  /** Known from the address, or after the first connection. */
+  peer: string | undefined;
+  addresses: readonly Multiaddr[];
+  failures: number;
+  nextAt: number;
+  dialling: boolean;
+}
+
+export interface DialerOptions {
+  readonly self: string;
+  readonly limits: NetworkLimits;
+  readonly now: () => number;
+  /** Dials and returns the peer id; rejects when no address answers. */
+  readonly dial: (addresses: readonly Multiaddr[], signal: AbortSignal) => Promise<string>;
+  readonly isConnected: (peer: string) => boolean;
+  readonly isBanned: (peer: string) => boolean;
+  readonly wantsMore: () => boolean;
+  readonly onFailure: (address: string, error: unknown, failures: number) => void;
+}
+
+export class Dialer {
+  readonly #options: DialerOptions;
+  readonly #targets = new Map<string, Target>();
+  readonly #closing = new AbortController();
+  #timer: NodeJS.Timeout | undefined;
+  #dialling = 0;
+  dials = 0;
+  failures = 0;
+
+  constructor(options: DialerOptions) {
+    this.#options = options;
+  }
+
+  start(): void {
+    this.#timer = setInterval(() => this.#tick(), TICK_MS).unref();
+    this.#tick();
+  }
+
+  stop(): void {
+    clearInterval(this.#timer);
+    this.#closing.abort();
+  }
+
+  get targets(): number {
+    return this.#targets.size;
+  }
+
+  /** Throws `BOOTSTRAP_INVALID` for text that is no multiaddr of a TCP port. */
+  addBootstrap(address: string): void {
+    const parsed = parseAddress(address);
+    const peer = peerOf(parsed);
+    if (peer === this.#options.self) return;
+    this.#put(`bootstrap ${address}`, { kind: 'bootstrap', peer, addresses: [parsed] }, 0);
+  }
+
+  /** A validator's addresses by its newest record; `delayMs` leaves the first move to the other side. */
+  addValidator(peer: string, addresses: readonly Multiaddr[], delayMs: number): void {
+    if (peer === this.#options.self || addresses.length === 0) return;
+    this.#targets.delete(`discovered ${peer}`);
+    this.#put(`validator ${peer}`, { kind: 'validator', peer, addresses }, delayMs);
+  }
+
+  /** Drops validators that are not in `peers` any more. */
+  keepValidators(peers: ReadonlySet<string>): void {
+    for (const [key, target] of this.#targets) {
+      if (target.kind === 'validator' && !peers.has(target.peer ?? '')) this.#targets.delete(key);
+    }
+  }
+
+  addDiscovered(peer: string, addresses: readonly Multiaddr[]): void {
+    if (peer === this.#options.self || addresses.length === 0 || this.#targets.has(`validator ${peer}`))
+      return;
+    const key = `discovered ${peer}`;
+    if (this.#targets.has(key)) return;
+    let known = 0;
+    for (const target of this.#targets.values()) if (target.kind === 'discovered') known++;
+    if (known >= this.#options.limits.maxDiscovered) return;
+    this.#put(key, { kind: 'discovered', peer, addresses }, 0);
+  }
+
+  /** The peer is up: the next loss of it is followed by a quick dial. */
+  onReady(peer: string): void {
+    for (const target of this.#targets.values()) if (target.peer === peer) target.failures = 0;
+  }
+
+  onGone(peer: string): void {
+    const { now, limits } = this.#options;
+    for (const target of this.#targets.values()) {
+      if (target.peer === peer && !target.dialling)
+        target.nextAt = now() + this.#backOff(target, limits.redialMs);
+    }
+  }
+
+  #put(key: string, start: Pick<Target, 'kind' | 'peer' | 'addresses'>, delayMs: number): void {
+    const known = this.#targets.get(key);
+    const changed = known === undefined || !sameAddresses(known.addresses, start.addresses);
+    if (!changed) return;
+    const nextAt = this.#options.now() + delayMs;
+    this.#targets.set(key, { ...start, failures: 0, nextAt, dialling: false });
+  }
+
+  #backOff(target: Target, first: number): number {
+    const wait = Math.min(this.#options.limits.redialCapMs, first * 2 ** Math.min(target.failures, 16));
+    return wait * (0.75 + Math.random() / 2);
+  }
+
+  #tick(): void {
+    const { now, limits, isConnected, isBanned, wantsMore } = this.#options;
+    const at = now();
+    for (const [key, target] of this.#targets) {
+      if (this.#dialling >= limits.maxDials) return;
+      if (target.dialling || target.nextAt > at) continue;
+      if (target.peer !== undefined && (isConnected(target.peer) || isBanned(target.peer))) continue;
+      if (target.kind === 'discovered' && !wantsMore()) continue;
+      void this.#dial(key, target);
+    }
+  }
+
+  async #dial(key: string, target: Target): Promise<void> {
+    const { now, limits, dial, onFailure } = this.#options;
+    target.dialling = true;
+    this.#dialling++;
+    this.dials++;
+    try {
+      const timeout = AbortSignal.timeout(limits.dialTimeoutMs);
+      target.peer = await dial(target.addresses, AbortSignal.any([timeout, this.#closing.signal]));
+    } catch (error) {
+      if (this.#closing.signal.aborted) return;
+      this.failures++;
+      if (error instanceof Error && error.name === 'InvalidPeerIdError') {
+        this.#targets.delete(key);
+      } else {
+        onFailure(target.addresses[0]!.toString(), error, target.failures + 1);
+      }
+      if (target.kind === 'discovered' && target.failures >= DISCOVERED_FAILURES) this.#targets.delete(key);
+    } finally {
+      this.#dialling--;
+      target.dialling = false;
+      target.failures++;
+      target.nextAt = now() + this.#backOff(target, limits.redialMs);
+    }
+  }
+}
+
+function parseAddress(address: string): Multiaddr {
+  try {
+    const parsed = multiaddr(address);
+    if (parsed.getComponents().some((component) => component.name === 'tcp')) return parsed;
+  } catch {
+    // reported below, with the same words
+  }
+  throw new ProtocolError(
+    'BOOTSTRAP_INVALID',
+    `"${address.slice(0, 200)}" is not a multiaddr like /ip4/1.2.3.4/tcp/7300`,
+  );
+}
+
+function peerOf(address: Multiaddr): string | undefined {
+  return address.getComponents().findLast((component) => component.code === P2P_CODE)?.value;
+}
+
+function sameAddresses(a: readonly Multiaddr[], b: readonly Multiaddr[]): boolean {
+  return a.length === b.length && a.every((address, i) => address.equals(b[i]!));
+}

@@ -1,0 +1,160 @@
+/**
+ * Batches of transactions over gossipsub: one topic a chain, unsigned messages named by the hash of their data,
+ * and nothing forwarded before the node has accepted it. What is under validation is bounded; what comes on top is
+ * dropped, and a peer that goes on sending more than its rate is punished.
+ */
+import { type GossipsubMessage, TopicValidatorResult } from '@libp2p/gossipsub';
+import { type Bytes, toHex } from '../codec/bytes.ts';
+import { ProtocolError } from '../codec/errors.ts';
+import { TokenBucket } from './bucket.ts';
+import type { GossipService } from './host.ts';
+import type { NetworkLimits } from './limits.ts';
+import type { Offence } from './offences.ts';
+import type { Verdict } from './types.ts';
+
+const RESULT: Record<Verdict, TopicValidatorResult> = {
+  accept: TopicValidatorResult.Accept,
+  ignore: TopicValidatorResult.Ignore,
+  reject: TopicValidatorResult.Reject,
+};
+
+export function transactionTopic(genesisHash: Bytes): string {
+  return `/kryder/${toHex(genesisHash.subarray(0, 4))}/transactions/1`;
+}
+
+export interface GossipOptions {
+  readonly service: GossipService;
+  readonly topic: string;
+  readonly limits: NetworkLimits;
+  readonly now: () => number;
+  readonly onTransactions: (batch: Bytes, peer: string) => Promise<Verdict>;
+  readonly offend: (peer: string, offence: Offence, detail: string) => void;
+  readonly onBug: (error: unknown) => void;
+}
+
+interface Rates {
+  readonly count: TokenBucket;
+  readonly bytes: TokenBucket;
+}
+
+export class TransactionGossip {
+  readonly #options: GossipOptions;
+  readonly #rates = new Map<string, Rates>();
+  #pending = 0;
+  #pendingBytes = 0;
+  received = 0;
+  receivedBytes = 0;
+  published = 0;
+  publishedBytes = 0;
+  dropped = 0;
+
+  constructor(options: GossipOptions) {
+    this.#options = options;
+  }
+
+  readonly #listener = (event: CustomEvent<GossipsubMessage>): void => {
+    const { msg, msgId, propagationSource } = event.detail;
+    if (msg.topic !== this.#options.topic) return;
+    const { buffer, byteOffset, byteLength } = msg.data;
+    // plain bytes, where the decoder may have made a Buffer
+    this.#onMessage(new Uint8Array(buffer, byteOffset, byteLength), msgId, propagationSource.toString());
+  };
+
+  start(): void {
+    this.#options.service.addEventListener('gossipsub:message', this.#listener);
+    this.#options.service.subscribe(this.#options.topic);
+  }
+
+  stop(): void {
+    this.#options.service.removeEventListener('gossipsub:message', this.#listener);
+  }
+
+  get pending(): number {
+    return this.#pending;
+  }
+
+  get pendingBytes(): number {
+    return this.#pendingBytes;
+  }
+
+  /** Peers that want batches: those of this host go to all of them. */
+  get subscribers(): number {
+    return this.#options.service.getSubscribers(this.#options.topic).length;
+  }
+
+  /** Peers to which batches of others are forwarded at once. */
+  get meshPeers(): number {
+    return this.#options.service.mesh.get(this.#options.topic)?.size ?? 0;
+  }
+
+  forget(peer: string): void {
+    this.#rates.delete(peer);
+  }
+
+  async publish(batch: Bytes): Promise<number> {
+    const { limits, service, topic } = this.#options;
+    if (batch.length === 0 || batch.length > limits.gossipBytes) {
+      const message = `a batch of ${batch.length} bytes, allowed are 1 to ${limits.gossipBytes}`;
+      throw new ProtocolError('BATCH_SIZE', message);
+    }
+    const { recipients } = await service.publish(topic, batch);
+    this.published++;
+    this.publishedBytes += batch.length;
+    return recipients.length;
+  }
+
+  #onMessage(batch: Bytes, id: string, peer: string): void {
+    const { limits, service, offend, onBug, onTransactions } = this.#options;
+    this.received++;
+    this.receivedBytes += batch.length;
+    const report = (verdict: Verdict): void => {
+      service.reportMessageValidationResult(id, peer, RESULT[verdict]);
+    };
+    if (!this.#withinRate(peer, batch.length)) {
+      this.dropped++;
+      report('ignore');
+      offend(peer, 'GOSSIP_FLOOD', 'more batches than the rate allows');
+      return;
+    }
+    if (batch.length > limits.gossipBytes) {
+      report('reject');
+      offend(peer, 'TRANSACTIONS_INVALID', `a batch of ${batch.length} bytes`);
+      return;
+    }
+    if (
+      this.#pending >= limits.gossipPending ||
+      this.#pendingBytes + batch.length > limits.gossipPendingBytes
+    ) {
+      this.dropped++;
+      report('ignore');
+      return;
+    }
+    this.#pending++;
+    this.#pendingBytes += batch.length;
+    onTransactions(batch, peer)
+      .catch((error: unknown): Verdict => {
+        onBug(error);
+        return 'ignore';
+      })
+      .then((verdict) => {
+        this.#pending--;
+        this.#pendingBytes -= batch.length;
+        report(verdict);
+        if (verdict === 'reject') offend(peer, 'TRANSACTIONS_INVALID', 'the batch was rejected');
+      })
+      .catch(onBug);
+  }
+
+  #withinRate(peer: string, size: number): boolean {
+    const { limits, now } = this.#options;
+    let rates = this.#rates.get(peer);
+    if (rates === undefined) {
+      rates = {
+        count: new TokenBucket(limits.gossipPerSecond, 5 * limits.gossipPerSecond, now),
+        bytes: new TokenBucket(limits.gossipBytesPerSecond, 2 * limits.gossipBytesPerSecond, now),
+      };
+      this.#rates.set(peer, rates);
+    }
+    return rates.count.tryTake(1) && rates.bytes.tryTake(size);
+  }
+}

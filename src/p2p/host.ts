@@ -1,0 +1,128 @@
+/**
+ * The libp2p host: TCP, noise, yamux, identify, ping, a Kademlia DHT of the project's own and gossipsub. This is
+ * the one place that knows which defaults of these libraries do not suit a small network, a single machine or a
+ * hostile peer, and why.
+ */
+import '../node/polyfills.ts';
+import { noise } from '@chainsafe/libp2p-noise';
+import { generateKeyPairFromSeed } from '@libp2p/crypto/keys';
+import { type GossipSub, gossipsub, StrictNoSign, type TopicValidatorResult } from '@libp2p/gossipsub';
+import { identify } from '@libp2p/identify';
+import type { Libp2p, PeerId } from '@libp2p/interface';
+import { kadDHT, passthroughMapper } from '@libp2p/kad-dht';
+import { peerIdFromPrivateKey } from '@libp2p/peer-id';
+import { ping } from '@libp2p/ping';
+import { tcp } from '@libp2p/tcp';
+import { yamux } from '@libp2p/yamux';
+import { createLibp2p } from 'libp2p';
+import type { Bytes } from '../codec/bytes.ts';
+import { sha256 } from '../codec/hash.ts';
+import { BoundedDatastore } from './datastore.ts';
+import type { NetworkLimits } from './limits.ts';
+import { PROTOCOL } from './wire.ts';
+
+const MIB = 1024 * 1024;
+/** The most that one stream can have on its way; the read buffer of a paused stream must hold all of it. */
+const STREAM_WINDOW = 4 * MIB;
+
+export interface HostOptions {
+  readonly seed: Bytes;
+  readonly listen: readonly string[];
+  readonly announce: readonly string[] | undefined;
+  readonly topic: string;
+  readonly limits: NetworkLimits;
+  readonly refuses: (peer: string) => boolean;
+}
+
+/** The service, with what its interface leaves out: the method of `asyncValidation`, and the mesh by topic. */
+export type GossipService = GossipSub & {
+  readonly mesh: ReadonlyMap<string, ReadonlySet<string>>;
+  reportMessageValidationResult(messageId: string, source: string, result: TopicValidatorResult): void;
+};
+
+type GossipComponents = Parameters<ReturnType<typeof gossipsub>>[0];
+
+export type Host = Libp2p<{ gossip: GossipService }>;
+
+/** The peer id that follows from the seed of a host key. */
+export async function peerIdOfSeed(seed: Bytes): Promise<PeerId> {
+  return peerIdFromPrivateKey(await generateKeyPairFromSeed('Ed25519', seed));
+}
+
+export async function createHost(options: HostOptions): Promise<Host> {
+  const { limits, refuses } = options;
+  const refusesPeer = (peer: PeerId): boolean => refuses(peer.toString());
+  const never = (): never => {
+    throw new Error('this network stores no values in its DHT');
+  };
+  return await createLibp2p({
+    start: false,
+    privateKey: await generateKeyPairFromSeed('Ed25519', options.seed),
+    nodeInfo: { name: 'kryder', version: '0.1.0', userAgent: 'kryder/0.1.0' },
+    datastore: new BoundedDatastore(limits.storedEntries),
+    addresses: { listen: [...options.listen], announce: [...(options.announce ?? [])] },
+    transports: [tcp()],
+    connectionEncrypters: [noise()],
+    streamMuxers: [
+      yamux({
+        maxInboundStreams: 128,
+        maxOutboundStreams: 128,
+        maxEarlyStreams: 64,
+        streamOptions: { maxStreamWindowSize: STREAM_WINDOW, maxReadBufferLength: 2 * STREAM_WINDOW },
+      }),
+    ],
+    connectionManager: {
+      maxConnections: limits.maxConnections,
+      maxParallelDials: limits.maxDials,
+      // a whole network may run on one machine, and five connections a second would keep it apart
+      inboundConnectionThreshold: limits.inboundPerSecondPerHost,
+      maxIncomingPendingConnections: limits.inboundPending,
+      dialTimeout: limits.dialTimeoutMs,
+      inboundUpgradeTimeout: limits.dialTimeoutMs,
+      // reconnecting is done by the dialer, which never gives up
+      reconnectRetries: 0,
+      connectionCloseTimeout: 500,
+    },
+    // a busy node may be late to answer a ping; only a dead one is that late
+    connectionMonitor: { pingInterval: 10_000, pingTimeout: { minTimeout: 15_000, maxTimeout: 30_000 } },
+    connectionGater: {
+      denyDialPeer: refusesPeer,
+      denyInboundEncryptedConnection: refusesPeer,
+    },
+    services: {
+      identify: identify(),
+      ping: ping(),
+      dht: kadDHT({
+        protocol: PROTOCOL.kad,
+        peerInfoMapper: passthroughMapper,
+        clientMode: false,
+        allowQueryWithZeroPeers: true,
+        initialQuerySelfInterval: 500,
+        querySelfInterval: 60_000,
+        // nothing but routing: records of strangers would only take up memory
+        validators: { pk: never, ipns: never },
+      }),
+      gossip: gossipsub({
+        globalSignaturePolicy: StrictNoSign,
+        msgIdFn: (message) => sha256(message.data),
+        asyncValidation: true,
+        allowedTopics: [options.topic],
+        allowPublishToZeroTopicPeers: true,
+        ignoreDuplicatePublishError: true,
+        fallbackToFloodsub: false,
+        floodPublish: true,
+        doPX: false,
+        D: 6,
+        Dlo: 4,
+        Dhi: 12,
+        heartbeatInterval: 700,
+        pruneBackoff: 10_000,
+        maxInboundStreams: 4,
+        maxOutboundStreams: 4,
+        maxInboundDataLength: limits.gossipBytes + 64 * 1024,
+        maxOutboundBufferSize: limits.gossipSendBuffer,
+        maxTopicBytesPerPeer: 8 * 1024,
+      }) as (components: GossipComponents) => GossipService,
+    },
+  });
+}

@@ -1,0 +1,560 @@
+/**
+ * The network layer: puts host, sessions, records, dialer, gossip and scores together behind the `Network`
+ * interface. It knows bytes and peers, not consensus. It promises that nothing a peer does throws out of this room,
+ * that every queue is bounded, that votes reach the node only from a peer that has proved the consensus key, and
+ * that a node given one address finds all the others. Lanes, limits and penalties: docs/network.md.
+ */
+import { randomBytes } from 'node:crypto';
+import type { Connection, PeerId, Stream } from '@libp2p/interface';
+import { peerIdFromString } from '@libp2p/peer-id';
+import { multiaddr } from '@multiformats/multiaddr';
+import { type Bytes, equal, toHex } from '../codec/bytes.ts';
+import { ProtocolError } from '../codec/errors.ts';
+import { Budget } from './budget.ts';
+import { Dialer } from './dialer.ts';
+import { TransactionGossip, transactionTopic } from './gossip.ts';
+import { createHost, type Host, peerIdOfSeed } from './host.ts';
+import { OwnRecord } from './identity.ts';
+import { DEFAULT_LIMITS, type NetworkLimits } from './limits.ts';
+import { type Offence, PeerScores } from './offences.ts';
+import { type PeerRecord, peerIdOfRecord, RecordStore } from './record.ts';
+import { type Lane, RANK_CERTIFICATE, RANK_VOTE, SESSION_METRICS, Session } from './session.ts';
+import type { Network, NetworkOptions, PeerEvent, PeerInfo, RequestOptions, Verdict } from './types.ts';
+import {
+  encodeCertificate,
+  encodeHello,
+  encodeProposal,
+  encodeRecords,
+  encodeVote,
+  type Hello,
+  PROTOCOL,
+  WIRE_VERSION,
+} from './wire.ts';
+
+const DEFAULT_LISTEN = ['/ip4/127.0.0.1/tcp/0'];
+const LANES: readonly Lane[] = ['hello', 'votes', 'proposals', 'bulk'];
+const INBOUND_STREAMS_A_LANE = 4;
+const OPEN_TIMEOUT_MS = 5_000;
+const CLOSE_MS = 1_500;
+const TICK_MS = 1_000;
+const PARTING_MS = 250;
+const ENDS_CONNECTION: ReadonlySet<Offence> = new Set([
+  'HELLO_TIMEOUT',
+  'STALLED',
+  'STREAM_CHURN',
+  'CHAIN_MISMATCH',
+]);
+/** A ready peer without a gossip stream for so long has lost it for good: the connection is made anew. */
+const GOSSIP_GRACE_MS = 15_000;
+
+/** Starts a host and returns when it listens. Throws `BOOTSTRAP_INVALID`, or what listening fails with. */
+export async function createNetwork(options: NetworkOptions): Promise<Network> {
+  const limits: NetworkLimits = { ...DEFAULT_LIMITS, ...options.limits };
+  const self = await peerIdOfSeed(options.privateKey);
+  const topic = transactionTopic(options.genesisHash);
+  const now = options.now ?? Date.now;
+  const scores = new PeerScores(limits, now);
+  const host = await createHost({
+    seed: options.privateKey,
+    listen: options.listen ?? DEFAULT_LISTEN,
+    announce: options.announce,
+    topic,
+    limits,
+    refuses: (peer) => scores.banned(peer),
+  });
+  const network = new LibP2PNetwork({ options, limits, self, topic, now, scores, host });
+  try {
+    await network.start();
+  } catch (error) {
+    await network.close();
+    throw error;
+  }
+  return network;
+}
+
+interface Parts {
+  readonly options: NetworkOptions;
+  readonly limits: NetworkLimits;
+  readonly self: PeerId;
+  readonly topic: string;
+  readonly now: () => number;
+  readonly scores: PeerScores;
+  readonly host: Host;
+}
+
+class LibP2PNetwork implements Network {
+  readonly peerId: string;
+  readonly #options: NetworkOptions;
+  readonly #limits: NetworkLimits;
+  readonly #now: () => number;
+  readonly #scores: PeerScores;
+  readonly #host: Host;
+  readonly #records: RecordStore;
+  readonly #own: OwnRecord | undefined;
+  readonly #dialer: Dialer;
+  readonly #gossip: TransactionGossip;
+  readonly #budget: Budget;
+  readonly #sessions = new Map<string, Session>();
+  readonly #claims = new Map<string, Bytes>();
+  readonly #instance = Uint8Array.from(randomBytes(8));
+  readonly #offences = new Map<string, number>();
+  /** What the sessions that are gone have counted. */
+  readonly #totals = new Map<string, number>(SESSION_METRICS.map((name) => [name, 0]));
+  readonly #timers: NodeJS.Timeout[] = [];
+  #lookup: AbortController | undefined;
+  #closed = false;
+
+  constructor({ options, limits, self, topic, now, scores, host }: Parts) {
+    this.peerId = self.toString();
+    this.#options = options;
+    this.#limits = limits;
+    this.#now = now;
+    this.#scores = scores;
+    this.#host = host;
+    this.#budget = new Budget(limits.servedBytes);
+    this.#records = new RecordStore(options.genesisHash, options.verifier, options.validatorKeys, now);
+    if (options.consensusKey !== undefined) {
+      const id = self.toMultihash().bytes;
+      this.#own = new OwnRecord(options.genesisHash, options.consensusKey, id, now);
+    }
+    this.#dialer = new Dialer({
+      self: this.peerId,
+      limits,
+      now,
+      dial: async (addresses, signal) => {
+        const connection = await host.dial([...addresses], { signal });
+        return connection.remotePeer.toString();
+      },
+      isConnected: (peer) => this.#sessions.has(peer),
+      isBanned: (peer) => scores.banned(peer),
+      wantsMore: () => this.#sessions.size < limits.targetPeers,
+      onFailure: (address, error, failures) => {
+        const reason = error instanceof Error ? error.message : String(error);
+        options.log.debug({ address, failures, reason }, 'dial failed');
+      },
+    });
+    for (const address of options.bootstrap) this.#dialer.addBootstrap(address);
+    this.#gossip = new TransactionGossip({
+      service: host.services.gossip,
+      topic,
+      limits,
+      now,
+      onTransactions: async (batch, peer) => options.handlers.onTransactions(batch, peer),
+      offend: (peer, offence, detail) => this.#offend(peer, offence, detail),
+      onBug: (error) => this.#bug(error, 'validating gossip'),
+    });
+  }
+
+  async start(): Promise<void> {
+    for (const lane of LANES) {
+      await this.#host.handle(
+        PROTOCOL[lane],
+        (stream, connection) => this.#onStream(lane, stream, connection),
+        {
+          maxInboundStreams: INBOUND_STREAMS_A_LANE,
+          maxOutboundStreams: INBOUND_STREAMS_A_LANE,
+        },
+      );
+    }
+    this.#host.addEventListener('peer:connect', (event) => this.#onConnect(event.detail.toString()));
+    this.#host.addEventListener('peer:disconnect', (event) => this.#onDisconnect(event.detail.toString()));
+    this.#host.addEventListener('peer:discovery', ({ detail }) => {
+      this.#dialer.addDiscovered(detail.id.toString(), detail.multiaddrs);
+    });
+    this.#host.addEventListener('self:peer:update', () => this.#refreshOwnRecord());
+    await this.#host.start();
+    this.#refreshOwnRecord();
+    this.#gossip.start();
+    this.#dialer.start();
+    this.#timers.push(setInterval(() => this.#tick(), TICK_MS).unref());
+    this.#timers.push(setInterval(() => void this.#lookUp(), this.#limits.lookupIntervalMs).unref());
+    this.#options.log.info({ peer: this.peerId, addresses: this.addresses() }, 'network is up');
+  }
+
+  addresses(): string[] {
+    return this.#host.getMultiaddrs().map((address) => address.toString());
+  }
+
+  peers(): PeerInfo[] {
+    return Array.from(this.#sessions.values(), (session) => {
+      const connection = this.#connections(session.peer)[0];
+      return {
+        id: session.peer,
+        validator: session.validator,
+        address: connection?.remoteAddr.toString() ?? '',
+        direction: connection?.direction ?? 'inbound',
+        score: this.#scores.score(session.peer),
+        status: session.ready ? 'ready' : 'connected',
+      };
+    });
+  }
+
+  validatorPeer(index: number): string | undefined {
+    return this.#ready().find((session) => session.validator === index)?.peer;
+  }
+
+  broadcastVote(vote: Bytes): void {
+    const frame = encodeVote(vote);
+    for (const session of this.#ready()) {
+      if (session.validator !== undefined) session.send('votes', frame, RANK_VOTE);
+    }
+  }
+
+  broadcastCertificate(certificate: Bytes, except?: string): void {
+    const frame = encodeCertificate(certificate);
+    for (const session of this.#ready(except)) session.send('votes', frame, RANK_CERTIFICATE);
+  }
+
+  sendProposal(proposal: Bytes, except?: string): void {
+    const frame = encodeProposal(proposal);
+    const sessions = this.#ready(except);
+    for (const session of sessions) if (session.validator !== undefined) session.send('proposals', frame);
+    setImmediate(() => {
+      for (const session of sessions) if (session.validator === undefined) session.send('proposals', frame);
+    });
+  }
+
+  sendVote(peer: string, vote: Bytes): boolean {
+    return this.#sessions.get(peer)?.send('votes', encodeVote(vote), RANK_VOTE) ?? false;
+  }
+
+  sendCertificate(peer: string, certificate: Bytes): boolean {
+    return this.#sessions.get(peer)?.send('votes', encodeCertificate(certificate), RANK_CERTIFICATE) ?? false;
+  }
+
+  sendProposalTo(peer: string, proposal: Bytes): boolean {
+    return this.#sessions.get(peer)?.send('proposals', encodeProposal(proposal)) ?? false;
+  }
+
+  publishTransactions(batch: Bytes): Promise<number> {
+    return this.#gossip.publish(batch);
+  }
+
+  request(peer: string, method: number, payload: Bytes, options: RequestOptions): Promise<Bytes> {
+    const session = this.#sessions.get(peer);
+    if (session === undefined)
+      return Promise.reject(new ProtocolError('PEER_GONE', `${peer} is not connected`));
+    return session.request(method, payload, options);
+  }
+
+  penalise(peer: string, offence: Offence): void {
+    this.#offend(peer, offence, 'found by the node');
+  }
+
+  setValidatorKeys(keys: readonly Bytes[]): void {
+    this.#records.setKeys(keys);
+    if (this.#own?.signed !== undefined) this.#records.offer(this.#own.signed);
+    this.#dialer.keepValidators(new Set(this.#records.records().map((r) => peerIdOfRecord(r).toString())));
+    this.#recognise();
+  }
+
+  metrics(): Record<string, number> {
+    const all = new Map(this.#totals);
+    for (const session of this.#sessions.values()) addTo(all, session.metrics());
+    for (const [offence, count] of this.#offences) all.set(`offences.${offence}`, count);
+    const ready = this.#ready();
+    return {
+      ...Object.fromEntries(all),
+      'peers.connected': this.#sessions.size,
+      'peers.ready': ready.length,
+      'peers.validators': ready.filter((session) => session.validator !== undefined).length,
+      'peers.banned': this.#scores.bans,
+      'records.known': this.#records.size,
+      'dial.targets': this.#dialer.targets,
+      'dial.attempts': this.#dialer.dials,
+      'dial.failures': this.#dialer.failures,
+      'gossip.subscribers': this.#gossip.subscribers,
+      'gossip.mesh': this.#gossip.meshPeers,
+      'gossip.pending': this.#gossip.pending,
+      'gossip.pending.bytes': this.#gossip.pendingBytes,
+      'gossip.received': this.#gossip.received,
+      'gossip.received.bytes': this.#gossip.receivedBytes,
+      'gossip.published': this.#gossip.published,
+      'gossip.published.bytes': this.#gossip.publishedBytes,
+      'gossip.dropped': this.#gossip.dropped,
+      'bulk.served.free.bytes': this.#budget.free,
+    };
+  }
+
+  async close(): Promise<void> {
+    if (this.#closed) return;
+    this.#closed = true;
+    for (const timer of this.#timers) clearInterval(timer);
+    this.#dialer.stop();
+    this.#lookup?.abort();
+    this.#gossip.stop();
+    for (const session of this.#sessions.values()) session.close();
+    let timer: NodeJS.Timeout | undefined;
+    const late = new Promise<void>((resolve) => {
+      timer = setTimeout(resolve, CLOSE_MS);
+    });
+    const stopped = Promise.resolve(this.#host.stop()).catch((error: unknown) =>
+      this.#bug(error, 'stopping the host'),
+    );
+    await Promise.race([stopped, late]);
+    clearTimeout(timer);
+    for (const connection of this.#host.getConnections())
+      connection.abort(new Error('the node is going down'));
+  }
+
+  #ready(except?: string): Session[] {
+    return Array.from(this.#sessions.values()).filter((session) => session.ready && session.peer !== except);
+  }
+
+  /** Open connections to a peer, the newest first. */
+  #connections(peer: string): Connection[] {
+    return this.#host
+      .getConnections(peerIdFromString(peer))
+      .filter((connection) => connection.status === 'open')
+      .sort((a, b) => b.timeline.open - a.timeline.open);
+  }
+
+  async #open(peer: string, protocol: string): Promise<Stream> {
+    const connection = this.#connections(peer)[0];
+    if (connection === undefined) throw new Error(`no connection to ${peer}`);
+    return await connection.newStream(protocol, { signal: AbortSignal.timeout(OPEN_TIMEOUT_MS) });
+  }
+
+  #onStream(lane: Lane, stream: Stream, connection: Connection): void {
+    const session = this.#sessions.get(connection.remotePeer.toString());
+    if (session === undefined) stream.abort(new Error('the peer is unknown'));
+    else session.accept(lane, stream);
+  }
+
+  #onConnect(peer: string): void {
+    if (this.#closed || this.#sessions.has(peer)) return;
+    const { handlers } = this.#options;
+    const session: Session = new Session({
+      peer,
+      limits: this.#limits,
+      now: this.#now,
+      budget: this.#budget,
+      open: (protocol) => this.#open(peer, protocol),
+      hello: () => this.#hello(),
+      onHello: (hello) => this.#onHello(session, hello),
+      onRecords: (records) => this.#takeRecords(records, session),
+      onReady: () => {
+        this.#dialer.onReady(peer);
+        this.#options.log.info({ peer, validator: session.validator }, 'peer is ready');
+        this.#tell(peer, 'ready');
+      },
+      onRestart: () => this.#onRestart(session),
+      onVote: (vote) => {
+        if (session.validator === undefined) {
+          this.#offend(peer, 'VOTE_FROM_STRANGER', 'the peer has proved no consensus key');
+          return 'ignore';
+        }
+        const index = session.validator;
+        return this.#guard('onVote', () => handlers.onVote(vote, index, peer));
+      },
+      onCertificate: (certificate) =>
+        this.#guard('onCertificate', () => handlers.onCertificate(certificate, peer)),
+      onProposal: (proposal) =>
+        this.#guard('onProposal', () => handlers.onProposal(proposal, peer, session.validator)),
+      onRequest: (method, payload) => handlers.onRequest(method, payload, peer),
+      offend: (offence, detail) => this.#offend(peer, offence, detail),
+      onBug: (error, where) => this.#bug(error, where),
+      onForeign: () => this.#disconnect(peer, 'the peer does not speak this protocol'),
+    });
+    this.#sessions.set(peer, session);
+    this.#tell(peer, 'connected');
+    session.start();
+  }
+
+  #onDisconnect(peer: string): void {
+    const session = this.#sessions.get(peer);
+    if (session === undefined) return;
+    this.#sessions.delete(peer);
+    this.#claims.delete(peer);
+    this.#gossip.forget(peer);
+    const totals = Object.entries(session.metrics()).filter(([name]) => /sent|received|dropped/.test(name));
+    addTo(this.#totals, Object.fromEntries(totals));
+    session.close();
+    this.#dialer.onGone(peer);
+    if (!this.#closed) this.#tell(peer, 'gone');
+  }
+
+  /** A peer's process was replaced before its old connection was found dead. The newest connection is the live one. */
+  #onRestart(session: Session): void {
+    this.#offend(session.peer, 'INSTANCE_CHANGED', 'hello of another process');
+    if (this.#scores.banned(session.peer)) return;
+    for (const old of this.#connections(session.peer).slice(1))
+      old.abort(new Error('the peer has restarted'));
+    this.#onDisconnect(session.peer);
+    if (this.#connections(session.peer).length > 0) this.#onConnect(session.peer);
+  }
+
+  #disconnect(peer: string, reason: string): void {
+    this.#options.log.debug({ peer, reason }, 'disconnecting');
+    for (const connection of this.#host.getConnections(peerIdFromString(peer)))
+      connection.abort(new Error(reason));
+    this.#onDisconnect(peer);
+  }
+
+  #hello(): Bytes {
+    return encodeHello({
+      version: WIRE_VERSION,
+      genesisHash: this.#options.genesisHash,
+      instance: this.#instance,
+      own: this.#own?.signed,
+      records: this.#records.signed(this.#own?.consensusKey),
+    });
+  }
+
+  #onHello(session: Session, hello: Hello): void {
+    if (!equal(hello.genesisHash, this.#options.genesisHash)) {
+      const theirs = toHex(hello.genesisHash);
+      throw new ProtocolError<Offence>('CHAIN_MISMATCH', `the peer is of the chain with genesis ${theirs}`);
+    }
+    if (hello.own !== undefined) this.#takeOwnRecordOf(session, hello.own);
+    const strangers = this.#ready().filter((other) => other.validator === undefined).length;
+    if (session.validator === undefined && strangers >= this.#limits.maxStrangers) {
+      setImmediate(() =>
+        this.#disconnect(session.peer, 'all places for peers that are no validators are taken'),
+      );
+    }
+    this.#takeRecords(hello.records, session);
+  }
+
+  /** The record by which the peer itself says which validator it is. Both sides have to agree to the binding. */
+  #takeOwnRecordOf(session: Session, signed: Bytes): void {
+    const { outcome, record } = this.#records.offer(signed);
+    if (!equal(record.peerId, peerIdFromString(session.peer).toMultihash().bytes)) {
+      throw new ProtocolError<Offence>('RECORD_INVALID', 'the record names another peer');
+    }
+    this.#claims.set(session.peer, record.consensusKey);
+    if (outcome === 'new') this.#onNewRecords([{ record, signed }], session.peer);
+    this.#recognise();
+  }
+
+  #takeRecords(records: readonly Bytes[], from: Session): void {
+    const fresh: { record: PeerRecord; signed: Bytes }[] = [];
+    try {
+      for (const signed of records) {
+        const { outcome, record } = this.#records.offer(signed);
+        if (equal(record.peerId, peerIdFromString(from.peer).toMultihash().bytes)) {
+          this.#claims.set(from.peer, record.consensusKey);
+        }
+        if (outcome === 'new') fresh.push({ record, signed });
+      }
+    } finally {
+      if (fresh.length > 0) this.#onNewRecords(fresh, from.peer);
+    }
+  }
+
+  #onNewRecords(fresh: readonly { record: PeerRecord; signed: Bytes }[], from: string | undefined): void {
+    for (const { record } of fresh) {
+      if (this.#own !== undefined && equal(record.consensusKey, this.#own.consensusKey)) {
+        this.#onRecordOfOwnKey(record);
+      } else {
+        this.#dialValidator(record);
+      }
+    }
+    const frame = encodeRecords(fresh.map(({ signed }) => signed));
+    for (const session of this.#ready(from)) session.send('hello', frame);
+    this.#recognise();
+  }
+
+  #onRecordOfOwnKey(record: PeerRecord): void {
+    const peer = peerIdOfRecord(record).toString();
+    if (peer !== this.peerId) {
+      this.#options.log.warn({ peer }, 'another host has signed a peer record with our consensus key');
+    }
+    if (this.#own?.outbid(record) === true) this.#publishOwnRecord();
+  }
+
+  #refreshOwnRecord(): void {
+    if (this.#closed || this.#own?.update(this.addresses()) !== true) return;
+    this.#publishOwnRecord();
+  }
+
+  #publishOwnRecord(): void {
+    const signed = this.#own?.signed;
+    if (signed === undefined) return;
+    this.#records.offer(signed);
+    const frame = encodeRecords([signed]);
+    for (const session of this.#ready()) session.send('hello', frame);
+  }
+
+  #dialValidator(record: PeerRecord): void {
+    const peer = peerIdOfRecord(record).toString();
+    const addresses = record.addresses.map((bytes) => multiaddr(bytes).encapsulate(`/p2p/${peer}`));
+    // everybody meets the validators; but only they must meet all of each other
+    if (this.#own === undefined) this.#dialer.addDiscovered(peer, addresses);
+    else this.#dialer.addValidator(peer, addresses, this.peerId > peer ? this.#limits.tieBreakMs : 0);
+  }
+
+  /** Brings the sessions' validator indices up to date with records and claims. */
+  #recognise(): void {
+    for (const session of this.#sessions.values()) {
+      const claim = this.#claims.get(session.peer);
+      const id = peerIdFromString(session.peer).toMultihash().bytes;
+      session.validator = claim === undefined ? undefined : this.#records.indexOf(claim, id);
+    }
+  }
+
+  #offend(peer: string, offence: Offence, detail: string): void {
+    if (this.#closed) return;
+    this.#offences.set(offence, (this.#offences.get(offence) ?? 0) + 1);
+    const banned = this.#scores.add(peer, offence);
+    const score = this.#scores.score(peer);
+    this.#options.log[banned ? 'warn' : 'debug']({ peer, offence, detail, score, banned }, 'peer misbehaves');
+    if (!banned && !ENDS_CONNECTION.has(offence)) return;
+    if (offence === 'CHAIN_MISMATCH') {
+      // our own hello may still be on its way, and the other side wants to know why, too
+      setTimeout(() => this.#disconnect(peer, offence), PARTING_MS).unref();
+    } else {
+      this.#disconnect(peer, offence);
+    }
+  }
+
+  #tick(): void {
+    for (const session of [...this.#sessions.values()]) {
+      session.tick();
+      if (!session.ready || this.#now() - session.readyAt < GOSSIP_GRACE_MS) continue;
+      const gossips = this.#connections(session.peer).some((connection) =>
+        connection.streams.some((s) => s.direction === 'outbound' && s.protocol.startsWith('/meshsub/')),
+      );
+      if (!gossips) this.#disconnect(session.peer, 'the gossip stream was lost');
+    }
+    for (const peer of this.#host.getPeers()) this.#onConnect(peer.toString());
+  }
+
+  async #lookUp(): Promise<void> {
+    if (this.#lookup !== undefined || this.#sessions.size >= this.#limits.targetPeers) return;
+    this.#lookup = new AbortController();
+    const signal = AbortSignal.any([this.#lookup.signal, AbortSignal.timeout(this.#limits.lookupIntervalMs)]);
+    try {
+      for await (const peer of this.#host.peerRouting.getClosestPeers(randomBytes(32), { signal })) {
+        this.#dialer.addDiscovered(peer.id.toString(), peer.multiaddrs);
+      }
+    } catch (error) {
+      if (!signal.aborted) this.#options.log.debug({ reason: String(error) }, 'looking for peers failed');
+    } finally {
+      this.#lookup = undefined;
+    }
+  }
+
+  #tell(peer: string, event: PeerEvent): void {
+    this.#guard('onPeer', () => this.#options.handlers.onPeer(peer, event));
+  }
+
+  // biome-ignore lint/suspicious/noConfusingVoidType: handlers may return nothing
+  #guard(where: string, handler: () => Verdict | void): Verdict | undefined {
+    try {
+      return handler() ?? undefined;
+    } catch (error) {
+      this.#bug(error, where);
+      return undefined;
+    }
+  }
+
+  #bug(error: unknown, where: string): void {
+    const reason = error instanceof Error ? (error.stack ?? error.message) : String(error);
+    this.#options.log.warn({ where, reason }, 'unexpected error');
+  }
+}
+
+function addTo(totals: Map<string, number>, more: Record<string, number>): void {
+  for (const [name, value] of Object.entries(more)) totals.set(name, (totals.get(name) ?? 0) + value);
+}

@@ -1,0 +1,222 @@
+/** What a host may do that speaks libp2p well and everything above it badly. */
+import type { Stream } from '@libp2p/interface';
+import { multiaddr } from '@multiformats/multiaddr';
+import { afterEach, describe, expect, it } from 'vitest';
+import { type Bytes, concat } from '../../src/codec/bytes.ts';
+import { FrameDecoder, frame } from '../../src/p2p/framing.ts';
+import { createHost, type Host, peerIdOfSeed } from '../../src/p2p/host.ts';
+import { DEFAULT_LIMITS } from '../../src/p2p/limits.ts';
+import { signRecord } from '../../src/p2p/record.ts';
+import { decodeHelloMessage, encodeHello, encodeRequest, encodeVote, PROTOCOL } from '../../src/p2p/wire.ts';
+import { bytes, GENESIS, hostSeed, type Node, signingKey, startNode, stopAll, until } from './harness.ts';
+
+const MIB = 1024 * 1024;
+const hosts: Host[] = [];
+
+afterEach(async () => {
+  await Promise.all([...hosts.splice(0).map((host) => host.stop()), stopAll()]);
+});
+
+interface Attacker {
+  readonly host: Host;
+  readonly id: string;
+  /** Opens a lane to the victim. */
+  open(protocol: string): Promise<Stream>;
+}
+
+async function attack(victim: Node, n = 50): Promise<Attacker> {
+  const host = await createHost({
+    seed: hostSeed(n),
+    listen: [],
+    announce: undefined,
+    topic: 'none',
+    limits: DEFAULT_LIMITS,
+    refuses: () => false,
+  });
+  hosts.push(host);
+  for (const lane of Object.values(PROTOCOL).filter((id) => id !== PROTOCOL.kad))
+    await host.handle(lane, () => {});
+  await host.start();
+  const connection = await host.dial(victim.network.addresses().map((address) => multiaddr(address)));
+  return { host, id: host.peerId.toString(), open: (protocol) => connection.newStream(protocol) };
+}
+
+const goodHello = (over: Partial<Parameters<typeof encodeHello>[0]> = {}): Bytes =>
+  encodeHello({
+    version: 1,
+    genesisHash: GENESIS,
+    instance: new Uint8Array(8),
+    own: undefined,
+    records: [],
+    ...over,
+  });
+
+async function greet(attacker: Attacker, hello = goodHello()): Promise<Stream> {
+  const stream = await attacker.open(PROTOCOL.hello);
+  stream.send(hello);
+  return stream;
+}
+
+const isReady = (victim: Node): boolean => victim.network.peers().some((peer) => peer.status === 'ready');
+const offences = (victim: Node, offence: string): number =>
+  victim.network.metrics()[`offences.${offence}`] ?? 0;
+
+async function expectBan(victim: Node, offence: string): Promise<void> {
+  await until(`${offence} is punished`, () => offences(victim, offence) === 1);
+  await until('the peer is banned', () => victim.network.metrics()['peers.banned'] === 1);
+  await until('the peer is gone', () => victim.network.peers().length === 0);
+}
+
+const peerIds = await Promise.all([50, 51].map((n) => peerIdOfSeed(hostSeed(n))));
+
+/** A record of validator `key` at attacker `host`, signed by `signer`. */
+const recordOf = (key: number, host: 0 | 1, signer: number): Bytes =>
+  signRecord(
+    {
+      consensusKey: signingKey(key).publicKey,
+      peerId: peerIds[host]!.toMultihash().bytes,
+      addresses: [],
+      sequence: 1,
+    },
+    GENESIS,
+    signingKey(signer),
+  );
+
+describe('a hostile host', () => {
+  const FOUR_GIGABYTES = bytes(255, 255, 255, 255);
+  it.each([
+    ['a frame of four gigabytes instead of a hello', FOUR_GIGABYTES, 'FRAME_INVALID'],
+    ['an empty frame', bytes(0, 0, 0, 0), 'FRAME_INVALID'],
+    ['garbage instead of a hello', frame(bytes(1, 2, 3)), 'HELLO_INVALID'],
+    ['records before a hello', frame(bytes(2, 0x90)), 'HELLO_INVALID'],
+    ['a hello of another version', goodHello({ version: 9 }), 'CHAIN_MISMATCH'],
+    ['its own record signed by another key', goodHello({ own: recordOf(1, 0, 2) }), 'RECORD_INVALID'],
+    ['the record of another host as its own', goodHello({ own: recordOf(2, 1, 2) }), 'RECORD_INVALID'],
+    ['a forged record of somebody else', goodHello({ records: [recordOf(1, 0, 2)] }), 'RECORD_INVALID'],
+  ])('that sends %s is banned', async (_name, message, offence) => {
+    const victim = await startNode({ n: 1 });
+    await greet(await attack(victim), message);
+    await expectBan(victim, offence);
+    expect(victim.events.filter((event) => event.startsWith('ready'))).toEqual([]);
+  });
+
+  it.each([
+    ['a frame over the bound of the votes lane', PROTOCOL.votes, bytes(0, 1, 0, 1), 'FRAME_INVALID'],
+    ['a vote of unknown type', PROTOCOL.votes, frame(bytes(9, 9)), 'ENVELOPE_INVALID'],
+    [
+      'a frame over the bound of the proposals lane',
+      PROTOCOL.proposals,
+      bytes(0, 0x20, 0, 1),
+      'FRAME_INVALID',
+    ],
+    ['a frame over the bound of requests', PROTOCOL.bulk, bytes(0, 0x10, 0, 12), 'FRAME_INVALID'],
+    ['a response that is a request', PROTOCOL.bulk, frame(bytes(3, 0, 0, 0, 1, 1)), 'ENVELOPE_INVALID'],
+    [
+      'two requests with one id',
+      PROTOCOL.bulk,
+      concat(encodeRequest(1, 1, 10, bytes()), encodeRequest(1, 1, 10, bytes())),
+      'ENVELOPE_INVALID',
+    ],
+  ])('that is ready and sends %s is banned', async (_name, protocol, message, offence) => {
+    const victim = await startNode({ n: 1, onRequest: () => new Promise(() => undefined) });
+    const attacker = await attack(victim);
+    await greet(attacker);
+    const stream = await attacker.open(protocol);
+    stream.send(message);
+    await expectBan(victim, offence);
+  });
+
+  it('that says no hello in time is disconnected, and nothing else of it is read', async () => {
+    const victim = await startNode({ n: 1, validator: true, limits: { helloTimeoutMs: 300 } });
+    const attacker = await attack(victim);
+    const stream = await attacker.open(PROTOCOL.votes);
+    stream.send(encodeVote(bytes(1)));
+    await until(
+      'it is gone',
+      () => offences(victim, 'HELLO_TIMEOUT') === 1 && victim.network.peers().length === 0,
+    );
+    expect(offences(victim, 'VOTE_FROM_STRANGER')).toBe(0);
+  });
+
+  it('that opens streams over and over is disconnected', async () => {
+    const victim = await startNode({ n: 1, limits: { streamsPerMinute: 5 } });
+    const attacker = await attack(victim);
+    await greet(attacker);
+    for (let i = 0; i < 6; i++) await attacker.open(PROTOCOL.votes).catch(() => undefined);
+    await until(
+      'it is gone',
+      () => offences(victim, 'STREAM_CHURN') > 0 && victim.network.peers().length === 0,
+    );
+  });
+
+  it('that was banned is not let in again', async () => {
+    const victim = await startNode({ n: 1 });
+    const attacker = await attack(victim);
+    await greet(attacker, frame(bytes(1)));
+    await expectBan(victim, 'HELLO_INVALID');
+    const again = attacker.host.dial(victim.network.addresses().map((address) => multiaddr(address)));
+    const refused = again.then((connection) => connection.newStream(PROTOCOL.hello));
+    await expect(refused).rejects.toThrow();
+    expect(victim.network.peers()).toEqual([]);
+  });
+
+  it('that lost its process says hello anew over a new connection, and is talked to there', async () => {
+    const victim = await startNode({ n: 1 });
+    const attacker = await attack(victim);
+    await greet(attacker, goodHello({ instance: new Uint8Array(8).fill(1) }));
+    await until('it is ready', () => isReady(victim));
+    const hellos: Bytes[] = [];
+    await attacker.host.unhandle(PROTOCOL.hello);
+    await attacker.host.handle(PROTOCOL.hello, (stream) => {
+      const decoder = new FrameDecoder(MIB);
+      stream.addEventListener('message', ({ data }) => {
+        decoder.push(data.subarray());
+        const payload = decoder.next();
+        if (payload !== undefined) hellos.push(payload);
+      });
+    });
+    const second = await attacker.host.dial(
+      victim.network.addresses().map((address) => multiaddr(address)),
+      { force: true },
+    );
+    const stream = await second.newStream(PROTOCOL.hello);
+    stream.send(goodHello({ instance: new Uint8Array(8).fill(2) }));
+    await until('the victim says hello again', () => hellos.length === 1);
+    expect(decodeHelloMessage(hellos[0]!).type).toBe('hello');
+    expect(victim.events.map((event) => event.split(' ')[0])).toEqual([
+      'connected',
+      'ready',
+      'gone',
+      'connected',
+    ]);
+  });
+
+  it('that asks for much and reads nothing makes the victim hold a bounded amount, and is dropped', async () => {
+    let made = 0;
+    const victim = await startNode({
+      n: 1,
+      limits: { servedBytesPerPeer: 8 * MIB, stallMs: 1_500 },
+      onRequest: async () => {
+        made++;
+        return new Uint8Array(4 * MIB);
+      },
+    });
+    const attacker = await attack(victim);
+    await greet(attacker);
+    const stream = await attacker.open(PROTOCOL.bulk);
+    stream.pause();
+    for (let id = 1; id <= 200; id++) stream.send(encodeRequest(id, 1, 4 * MIB, new Uint8Array(1_000)));
+    await until('the victim has begun', () => made > 0);
+    let most = 0;
+    await until('the attacker is dropped', () => {
+      const metrics = victim.network.metrics();
+      most = Math.max(most, metrics['bulk.served.queue.bytes']!);
+      return offences(victim, 'STALLED') > 0 && victim.network.peers().length === 0;
+    });
+    expect(most).toBeGreaterThan(0);
+    expect(most).toBeLessThanOrEqual(8 * MIB);
+    // what its flow-control window took, and two more that fit in what it may have reserved
+    expect(made).toBeLessThanOrEqual(5);
+    expect(victim.network.metrics()['bulk.served.free.bytes']).toBe(DEFAULT_LIMITS.servedBytes);
+  });
+});
