@@ -156,6 +156,14 @@ function registerQueries(app: FastifyInstance, backend: ApiBackend): void {
     },
   );
 
+  app.get<{ Params: { height: string } }>('/v1/blocks/:height/raw', async (request, reply) => {
+    const at = number(request.params.height, 'the height');
+    const block = backend.block(at);
+    if (block === undefined) throw new ProtocolError('BLOCK_UNKNOWN', `there is no final block ${at} here`);
+    reply.type('application/octet-stream');
+    return reply.send(block.bytes);
+  });
+
   app.get<{ Params: { tag: string }; Querystring: { proof?: string; after?: string; limit?: string } }>(
     '/v1/tags/:tag/bounties',
     async (request) => {

@@ -7,10 +7,19 @@
 import type { Bytes } from '../codec/bytes.ts';
 import { isProtocolError } from '../codec/errors.ts';
 import type { SignatureVerifier, SigningKey } from '../crypto/interfaces.ts';
-import { Engine } from './engine/engine.ts';
 import { Pacing } from './engine/pacing.ts';
+import { Engine } from './engine.ts';
 import type { CertificateQuery, Effect, EngineEvent, Judgement } from './events.ts';
-import type { Application, Clock, ConsensusNetwork, Floor, Host, Instance, RecoveredBody, Timing } from './host.ts';
+import type {
+  Application,
+  Clock,
+  ConsensusNetwork,
+  Floor,
+  Host,
+  Instance,
+  RecoveredBody,
+  Timing,
+} from './host.ts';
 import type { Disk } from './journal/disk.ts';
 import { Journal } from './journal/journal.ts';
 import { Signer } from './signer.ts';

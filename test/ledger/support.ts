@@ -162,7 +162,7 @@ export function transfer(plan: TransferPlan, parameters: ChainParameters = PARAM
     return checked({ body, signatures: body.inputs.map(() => new Uint8Array(64)) }, parameters);
   };
   if (plan.fee !== undefined) return make(plan.fee);
-  let fee = 0n;
+  let fee = 1n;
   for (;;) {
     const due = BigInt(make(fee).bytes.length) * parameters.baseFee;
     if (due <= fee) return make(fee);

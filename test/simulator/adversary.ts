@@ -4,7 +4,7 @@
  * conflicting, stale, poisoned or bodiless proposals. It cannot sign for others.
  */
 import type { Bytes } from '../../src/codec/bytes.ts';
-import { decodeCertificate } from '../../src/consensus/certificate.ts';
+import { decodeCertificate, encodeCertificate } from '../../src/consensus/certificate.ts';
 import { leaderOf } from '../../src/consensus/leader.ts';
 import {
   FINALIZE,
@@ -83,8 +83,9 @@ export class Adversary implements Endpoint {
           this.#lead(next);
           if (random.chance(0.5)) this.#vote({ kind: NULLIFY, epoch: 0, view: next }, 0.7);
         }
-        // An old certificate, once more.
+        // An old certificate, once more, and one that nobody signed.
         if (random.chance(0.05)) network.broadcast(this, message);
+        if (random.chance(0.05)) this.#forge(next + random.int(0, 2));
         break;
       }
       case 'body-request': {
@@ -95,6 +96,19 @@ export class Adversary implements Endpoint {
       default:
         break;
     }
+  }
+
+  #forge(view: number): void {
+    const { set, random, network } = this.#options;
+    const count = set.validators.length;
+    const signers = new Uint8Array((count + 7) >> 3).fill(0xff);
+    signers[signers.length - 1]! &= 0xff >> (8 * signers.length - count);
+    const signatures = set.validators.map(() => random.bytes(64));
+    const subject: Subject = { kind: NULLIFY, epoch: 0, view };
+    network.send(this, random.pick(network.endpoints), {
+      kind: 'certificate',
+      bytes: encodeCertificate({ subject, signers, signatures }),
+    });
   }
 
   /** N, F and sometimes X for one proposal, to a random part of the others. */

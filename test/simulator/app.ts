@@ -7,7 +7,6 @@ import { type Bytes, equal, keyOf, toHex, utf8 } from '../../src/codec/bytes.ts'
 import { sha256 } from '../../src/codec/hash.ts';
 import { Reader } from '../../src/codec/reader.ts';
 import { Writer } from '../../src/codec/writer.ts';
-
 import type { Finalization } from '../../src/consensus/events.ts';
 import type {
   Application,
@@ -86,7 +85,7 @@ export interface AppWorld {
   onDurable(view: number): void;
   onSynced(certificate: Certificate): void;
   /** For the oracle: this node holds the block final at this height. */
-  finalized(height: number, proposal: Proposal, stateHash: string): void;
+  finalized(block: Block, proposal: Proposal, stateHash: string): void;
 }
 
 export class SimApp implements Application {
@@ -168,7 +167,8 @@ export class SimApp implements Application {
     await this.#world.scheduler.sleep(this.#world.random.int(1, 20));
     const block = decodeBlock(body);
     if (block.poisoned) return { ok: false, body, reason: 'poisoned' };
-    if (block.height !== this.#heightOf(parent.payload) + 1) return { ok: false, body, reason: 'wrong height' };
+    if (block.height !== this.#heightOf(parent.payload) + 1)
+      return { ok: false, body, reason: 'wrong height' };
     this.#execute(proposal.payload, block);
     return { ok: true, body };
   }
@@ -214,7 +214,7 @@ export class SimApp implements Application {
         const block = decodeBlock(body);
         this.#execute(held.payload, block);
         this.database.blocks.push({ proposal: held, body });
-        this.#world.finalized(block.height, held, this.#states.get(keyOf(held.payload)) ?? 'not executed');
+        this.#world.finalized(block, held, this.#states.get(keyOf(held.payload)) ?? 'not executed');
       }
       this.database.finalization = certificate;
       if (this.#target?.proposal.view === proposal.view) this.#target = undefined;

@@ -106,9 +106,10 @@ export class SimNode implements Endpoint {
       requestBody: (payload, from) => send(peerWith(from), { kind: 'body-request', bytes: payload }),
       onDurable: (view) => alive() && this.#replica?.onDurable(view),
       onSynced: (certificate) => alive() && this.#replica?.onSynced(certificate),
-      finalized: (height, proposal, state) => {
+      finalized: ({ height, poisoned }, proposal, state) => {
         this.#trace(`final ${height} view ${proposal.view} ${toHex(proposal.payload).slice(0, 8)}`);
         if (honest) oracle.finalized(this.name, height, proposal, state);
+        if (poisoned) oracle.violation(`${this.name} finalised an invalid block at height ${height}`);
       },
     });
     const replica = new Replica({

@@ -238,11 +238,14 @@ describe('an answer that is seen in a mempool', () => {
   const refused = expect.objectContaining({ code: 'TX_SIGNATURE' });
 
   test('could be redirected if the key signed the bounty alone', () => {
-    const message = concat(DOMAIN.transactionSignature, GENESIS, filled(0xb1));
-    const seen = claimKey.sign(message);
+    const weakMessage = ({ claims: [claim] }: ClaimsBody) =>
+      concat(DOMAIN.transactionSignature, GENESIS, claim!.bountyId);
+    const seen = claimKey.sign(weakMessage(body));
     const redirected = stolen({ destination: thief.publicKey });
-    const covered = concat(DOMAIN.transactionSignature, GENESIS, redirected.claims[0]!.bountyId);
-    expect(nobleVerifier.verify(seen, covered, claimKey.publicKey)).toBe(true);
+    expect(nobleVerifier.verify(seen, weakMessage(redirected), claimKey.publicKey)).toBe(true);
+    expect(nobleVerifier.verify(seen, weakMessage(stolen({ bountyId: filled(0) })), claimKey.publicKey)).toBe(
+      false,
+    );
   });
 
   test('is the steward’s as it stands', () => {

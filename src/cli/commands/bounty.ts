@@ -13,7 +13,7 @@ import { readKeyFile } from '../../node/key-file.ts';
 import { type AnsweredClaim, planTransfer, signClaims, signTransaction } from '../../tx/build.ts';
 import { precomputedNonce } from '../../tx/challenge.ts';
 import { bountyId } from '../../tx/encode.ts';
-import { MAX_CLAIMS, MAX_OFFER_BYTES, OUTPUT_ADVERT, OUTPUT_BOUNTY, type Output } from '../../tx/types.ts';
+import { KIND_TRANSFER, MAX_CLAIMS, MAX_OFFER_BYTES, OUTPUT_ADVERT, OUTPUT_BOUNTY, type Output } from '../../tx/types.ts';
 import { claimable } from '../claimable.ts';
 import { ApiClient, type BountyAnswer, type ChainStatus } from '../client.ts';
 import {
@@ -35,17 +35,24 @@ function withSending(command: Command, whose: string): Command {
   return withWait(withApi(command.requiredOption('--key <file>', `key file of ${whose}`)));
 }
 
+interface OutputPlan {
+  readonly outputs: readonly Output[];
+  /** Last height at which they can be posted, where that is earlier than the chain's own limit. */
+  readonly latest?: number;
+}
+
 async function sendOutputs(
   options: Sending,
-  makeOutputs: (status: ChainStatus, self: Bytes, client: ApiClient) => Promise<readonly Output[]>,
+  plan: (status: ChainStatus, self: Bytes, client: ApiClient) => Promise<OutputPlan>,
 ) {
   const { key } = await readKeyFile(options.key, 'account');
   const client = new ApiClient(options.api);
   const status = await client.status();
   const { parameters, height } = status;
-  const outputs = await makeOutputs(status, key.publicKey, client);
+  const { outputs, latest } = await plan(status, key.publicKey, client);
+  const validUntil = Math.min(height + parameters.txLifetime, latest ?? Number.MAX_SAFE_INTEGER);
   const body = planTransfer(
-    { from: key.publicKey, outputs, validUntil: height + parameters.txLifetime, salt: randomSalt() },
+    { from: key.publicKey, outputs, validUntil, salt: randomSalt() },
     parameters,
     parameters.baseFee,
   );
@@ -72,9 +79,9 @@ function registerAdvert(bounty: Command): void {
       const offer = utf8(options.offer ?? '');
       if (offer.length > MAX_OFFER_BYTES) throw usageError(`an offer has at most ${MAX_OFFER_BYTES} bytes`);
       const { tag, length } = await tagOfFile(options.blob);
-      const { outcome, body } = await sendOutputs(options, async () => [
-        { type: OUTPUT_ADVERT, tag, size: BigInt(length), offer },
-      ]);
+      const { outcome, body } = await sendOutputs(options, async () => ({
+        outputs: [{ type: OUTPUT_ADVERT, tag, size: BigInt(length), offer }],
+      }));
       return {
         json: { ...outcome, tag, size: length, fee: body.fee },
         text: [`tag ${toHex(tag)}, ${length} bytes`, describe(outcome)],
@@ -95,6 +102,9 @@ interface PostOptions extends Sending {
   readonly window?: string;
   readonly refundTo?: string;
 }
+
+/** A bounty's window is judged when it is posted: this many blocks are left for that. */
+const POSTING_BLOCKS = 10;
 
 /** Nonce and claim key, from the blob or from what was precomputed. */
 async function challengeFor(options: PostOptions, genesisHash: Bytes, client: ApiClient) {
@@ -141,32 +151,29 @@ function registerPost(bounty: Command): void {
       const { built, outcome } = await sendOutputs(options, async (status, self, client) => {
         const { parameters, height, genesisHash } = status;
         const challenge = await challengeFor(options, fromHex(genesisHash), client);
-        const { leastClaimWindow, longestClaimUntil, txLifetime } = parameters;
+        const { leastClaimWindow, longestClaimUntil } = parameters;
         const claimFrom =
           options.claimFrom === undefined
             ? 0
             : wholeNumber(options.claimFrom, '--claim-from', 0, height + longestClaimUntil);
-        // The window is judged at the height of posting, which may be as late as validUntil.
-        const posted = height + txLifetime;
-        const least = Math.max(claimFrom, posted) + leastClaimWindow;
-        const claimUntil =
+        const least = leastClaimWindow + POSTING_BLOCKS;
+        const window =
           options.window === undefined
             ? least
-            : Math.max(claimFrom, height + 1) +
-              wholeNumber(options.window, '--window', leastClaimWindow, longestClaimUntil);
-        return [
-          {
-            type: OUTPUT_BOUNTY,
-            ...challenge,
-            payee: options.payee === undefined ? undefined : decodeAddress(options.payee),
-            amount: parseKry(options.amount),
-            claimFrom,
-            claimUntil,
-            refundTo: options.refundTo === undefined ? self : decodeAddress(options.refundTo),
-          },
-        ];
+            : wholeNumber(options.window, '--window', least, longestClaimUntil);
+        const claimUntil = Math.max(claimFrom, height) + window;
+        const output: Output = {
+          type: OUTPUT_BOUNTY,
+          ...challenge,
+          payee: options.payee === undefined ? undefined : decodeAddress(options.payee),
+          amount: parseKry(options.amount),
+          claimFrom,
+          claimUntil,
+          refundTo: options.refundTo === undefined ? self : decodeAddress(options.refundTo),
+        };
+        return { outputs: [output], latest: claimUntil - leastClaimWindow };
       });
-      const [output] = built.body.kind === 1 ? built.body.outputs : [];
+      const [output] = built.body.kind === KIND_TRANSFER ? built.body.outputs : [];
       if (output?.type !== OUTPUT_BOUNTY) throw new Error('the transaction has no bounty');
       const { tag, nonce, claimKey, amount, claimFrom, claimUntil } = output;
       const id = bountyId(built.id, 0);

@@ -2,7 +2,8 @@
  * What is known of one view: the proposal, the votes by kind and signer with their running stake, the
  * certificates, the verdict, and which own votes were given. Memory is bounded by three votes a validator.
  */
-import type { Bytes } from '../codec/bytes.ts';
+
+import type { Bytes } from '../../codec/bytes.ts';
 import { assembleCertificate } from '../certificate.ts';
 import {
   type Certificate,

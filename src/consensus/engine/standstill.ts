@@ -5,9 +5,9 @@
  * are meant to cure.
  */
 import type { Effect } from '../events.ts';
+import { type Certificate, FINALIZE, NOTARIZE, NULLIFY, type Vote } from '../types.ts';
 import type { Pacing } from './pacing.ts';
 import type { RoundTable } from './round.ts';
-import { type Certificate, FINALIZE, NOTARIZE, NULLIFY, type Vote } from '../types.ts';
 
 /** Between two slices of a sweep, in milliseconds. */
 const SLICE_INTERVAL = 250;

@@ -11,16 +11,17 @@
  *
  * The driver carries out the effects in order: journal records first, one fsync, then everything else.
  */
-import type { CertificateQuery, Effect, EngineEvent, Judgement } from '../events.ts';
-import type { Floor } from '../host.ts';
-import type { JournalState } from '../journal/state.ts';
-import type { Certificate, Proposal } from '../types.ts';
-import { certificateFor, dropDurable, onCertificate, onQuery, onSynced } from './acceptance.ts';
-import { restore } from './recovery.ts';
-import { type EngineOptions, EngineState, IGNORED, offence } from './state.ts';
-import { advance, onBuilt, onCertified, onVerified } from './tasks.ts';
-import { onTick } from './views.ts';
-import { onProposal, onSigned, onVote } from './votes.ts';
+
+import { certificateFor, dropDurable, onCertificate, onQuery, onSynced } from './engine/acceptance.ts';
+import { restore } from './engine/recovery.ts';
+import { type EngineOptions, EngineState, IGNORED, offence } from './engine/state.ts';
+import { advance, onBuilt, onCertified, onVerified } from './engine/tasks.ts';
+import { onTick } from './engine/views.ts';
+import { onProposal, onSigned, onVote } from './engine/votes.ts';
+import type { CertificateQuery, Effect, EngineEvent, Judgement } from './events.ts';
+import type { Floor } from './host.ts';
+import type { JournalState } from './journal/state.ts';
+import type { Certificate, Proposal } from './types.ts';
 
 export class Engine {
   readonly #state: EngineState;
@@ -114,3 +115,5 @@ export class Engine {
     }
   }
 }
+
+export type { Floor } from './host.ts';

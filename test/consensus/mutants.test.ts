@@ -1,0 +1,23 @@
+import { describe, expect, it } from 'vitest';
+import { loadVariant, MUTANTS } from '../simulator/mutants.ts';
+
+const SEEDS = 60;
+
+async function findings(run: Awaited<ReturnType<typeof loadVariant>>, seeds: number): Promise<string[]> {
+  for (let seed = 0; seed < seeds; seed++) {
+    const { violations, stuck } = await run(seed);
+    if (violations.length > 0 || stuck !== undefined) return [`seed ${seed}`, ...violations, stuck ?? ''];
+  }
+  return [];
+}
+
+describe('the simulator catches broken variants', () => {
+  it('finds nothing in the bundled production source', async () => {
+    expect(await findings(await loadVariant([]), 5)).toEqual([]);
+  });
+
+  it.each(MUTANTS)('$name', async ({ patches }) => {
+    const found = await findings(await loadVariant(patches), SEEDS);
+    expect(found).not.toEqual([]);
+  });
+});
