@@ -5,7 +5,7 @@
  */
 import Fastify, { type FastifyInstance, type FastifyReply } from 'fastify';
 import { decodeAddress, encodeAddress } from '../codec/address.ts';
-import { type Bytes, fromHex, toHex } from '../codec/bytes.ts';
+import { type Bytes, fromHex, plain, toHex } from '../codec/bytes.ts';
 import { ProtocolError } from '../codec/errors.ts';
 import { Reader } from '../codec/reader.ts';
 import { MAX_TRANSACTION_BYTES } from '../tx/types.ts';
@@ -190,7 +190,7 @@ function registerSubmission(app: FastifyInstance, backend: ApiBackend): void {
       const outcomes = await backend.submit(submittedJson(request.body));
       return { results: outcomes.map(submitJson) };
     }
-    const outcomes = await backend.submit(submittedBinary(request.body));
+    const outcomes = await backend.submit(submittedBinary(plain(request.body)));
     const refused: Record<string, unknown>[] = [];
     outcomes.forEach((outcome, index) => {
       if (outcome.status === 'rejected') refused.push({ index, ...submitJson(outcome) });

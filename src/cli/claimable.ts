@@ -1,5 +1,5 @@
 /** Which bounties a steward goes for. */
-import type { BountyAnswer } from './client.ts';
+import type { BountyAnswer, OpenBountyAnswer } from './client.ts';
 
 /**
  * Of the bounties of one tag, those that `destination` can claim at `height`. Two with the same nonce both
@@ -9,9 +9,9 @@ export function claimable(
   bounties: readonly BountyAnswer[],
   height: number,
   destination: string,
-): BountyAnswer[] {
+): OpenBountyAnswer[] {
   return bounties.filter(
-    (bounty) =>
+    (bounty): bounty is OpenBountyAnswer =>
       bounty.status === 'open' &&
       bounty.claimFrom <= height &&
       height < bounty.claimUntil &&

@@ -82,19 +82,28 @@ const transactionSchema = z.looseObject({
 });
 export type TransactionAnswer = z.infer<typeof transactionSchema>;
 
-const bountySchema = z.looseObject({
-  id: hex32,
-  tag: hex32,
-  nonce: hex32,
+const bountyTerms = { id: hex32, tag: hex32, nonce: hex32, amount, refundTo: address };
+const openBountySchema = z.looseObject({
+  ...bountyTerms,
+  status: z.literal('open'),
   claimKey: hex32,
   payee: address.nullable(),
-  amount,
   claimFrom: whole,
   claimUntil: whole,
-  refundTo: address,
-  status: z.enum(['open', 'claimed', 'expired']),
 });
+const bountySchema = z.discriminatedUnion('status', [
+  openBountySchema,
+  z.looseObject({
+    ...bountyTerms,
+    status: z.literal('claimed'),
+    destination: address,
+    transaction: hex32,
+    height: whole,
+  }),
+  z.looseObject({ ...bountyTerms, status: z.literal('expired'), burned: amount, height: whole }),
+]);
 export type BountyAnswer = z.infer<typeof bountySchema>;
+export type OpenBountyAnswer = z.infer<typeof openBountySchema>;
 const PAGE = 100;
 const bountiesSchema = z.looseObject({ height: whole, bounties: z.array(bountySchema).max(PAGE) });
 
@@ -195,6 +204,11 @@ export class ApiClient {
 
   #notANode(what: string): CommandError {
     return new CommandError(EXIT.unreachable, 'API_ANSWER', `${this.url} ${what}`, 'is this a kryder node?');
+  }
+
+  /** Any route that answers with JSON, checked against `schema`. */
+  get<T>(schema: z.ZodType<T>, path: string): Promise<T> {
+    return this.#request(schema, path);
   }
 
   status(): Promise<ChainStatus> {

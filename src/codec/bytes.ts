@@ -8,6 +8,15 @@ export type Bytes = Uint8Array;
 
 export const EMPTY_BYTES: Bytes = new Uint8Array(0);
 
+/**
+ * The same bytes as a plain `Uint8Array`. What comes from Node may be a `Buffer`, whose `slice` is a view where
+ * everybody else's is a copy; at the border to the pure rooms it is stripped of that.
+ */
+export function plain(bytes: Uint8Array): Bytes {
+  if (bytes.constructor === Uint8Array) return bytes;
+  return new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+}
+
 export function concat(...parts: readonly Bytes[]): Bytes {
   let length = 0;
   for (const part of parts) length += part.length;

@@ -132,5 +132,8 @@ export const DEFAULT_LIMITS: NetworkLimits = {
 
 /** The largest part of a response that is accepted, whatever `partBytes` this node sends in. */
 export const MAX_PART_BYTES = MIB;
-/** The slices in which frames are handed to the multiplexer, so that no lane holds up the others for long. */
-export const CHUNK_BYTES = 64 * KIB;
+/**
+ * The slices in which frames are handed to the multiplexer, so that no lane holds up the others for long. With its
+ * header, one fits in one message of noise (65,535 bytes with tag).
+ */
+export const CHUNK_BYTES = 65_000;

@@ -1,10 +1,10 @@
 /**
  * Writing frames to a kept-open libp2p stream. A writer pulls frames from its source only while the stream takes
- * them, in slices of at most 64 KiB, so that nothing piles up in the multiplexer, whose own buffer has no bound,
+ * them, in slices of at most 64 KB, so that nothing piles up in the multiplexer, whose own buffer has no bound,
  * and no lane holds up another for longer than a slice. What waits, waits in a `BoundedQueue`.
  */
 import type { Stream } from '@libp2p/interface';
-import type { Bytes } from '../codec/bytes.ts';
+import { type Bytes, concat } from '../codec/bytes.ts';
 import { CHUNK_BYTES } from './limits.ts';
 
 /** Yields the next frame to be written, in pieces, or undefined when there is none at the moment. */
@@ -109,22 +109,16 @@ export class StreamWriter {
   }
 
   #nextChunk(): Bytes | undefined {
-    const first = this.#nextPiece();
-    if (first === undefined) return undefined;
-    if (first.length >= CHUNK_BYTES) {
-      this.#advance(CHUNK_BYTES);
-      return first.subarray(0, CHUNK_BYTES);
-    }
-    const chunk = new Uint8Array(CHUNK_BYTES);
-    let filled = 0;
-    for (let piece: Bytes | undefined = first; piece !== undefined; piece = this.#nextPiece()) {
-      const part = piece.subarray(0, CHUNK_BYTES - filled);
-      chunk.set(part, filled);
-      filled += part.length;
+    const parts: Bytes[] = [];
+    let size = 0;
+    for (let piece = this.#nextPiece(); piece !== undefined; piece = this.#nextPiece()) {
+      const part = piece.subarray(0, CHUNK_BYTES - size);
+      parts.push(part);
+      size += part.length;
       this.#advance(part.length);
-      if (filled === CHUNK_BYTES) break;
+      if (size === CHUNK_BYTES) break;
     }
-    return filled === CHUNK_BYTES ? chunk : chunk.slice(0, filled);
+    return parts.length > 1 ? concat(...parts) : parts[0];
   }
 }
 

@@ -15,7 +15,18 @@
  * | 0x06 nullification | u64 view | X certificate |
  */
 import { ClassicLevel } from 'classic-level';
-import { type Bytes, concat, EMPTY_BYTES, equal, keyOf, readU64, toHex, u64, utf8 } from '../codec/bytes.ts';
+import {
+  type Bytes,
+  concat,
+  EMPTY_BYTES,
+  equal,
+  keyOf,
+  plain,
+  readU64,
+  toHex,
+  u64,
+  utf8,
+} from '../codec/bytes.ts';
 import { ProtocolError } from '../codec/errors.ts';
 
 const FORMAT = 1;
@@ -43,7 +54,8 @@ function at(bucket: number, key: Bytes): Bytes {
 }
 
 /** Views of one buffer keep all of it alive: what outlives a block is copied out. */
-const owned = (bytes: Bytes): Bytes => (bytes.byteLength === bytes.buffer.byteLength ? bytes : bytes.slice());
+const owned = (bytes: Bytes): Bytes =>
+  bytes.byteLength === bytes.buffer.byteLength ? plain(bytes) : plain(bytes).slice();
 
 export interface StateEntry {
   readonly key: Bytes;
@@ -150,7 +162,12 @@ export class ChainDatabase {
     const tip = db.getSync(at(BUCKET.meta, META_TIP));
     if (tip?.length !== 40)
       throw new ProtocolError('DATABASE_UNREADABLE', `the database in ${directory} has no tip`);
-    return { height: Number(readU64(tip, 0)), hash: tip.slice(8) };
+    return { height: Number(readU64(tip, 0)), hash: plain(tip).slice(8) };
+  }
+
+  #read(bucket: number, key: Bytes): Bytes | undefined {
+    const value = this.#db.getSync(at(bucket, key));
+    return value === undefined ? undefined : plain(value);
   }
 
   /** The last finalised block that is on disk. */
@@ -163,7 +180,7 @@ export class ChainDatabase {
     const name = keyOf(key);
     const cached = this.#cache.get(name);
     if (cached !== undefined) return cached;
-    const value = this.#db.getSync(at(BUCKET.state, key));
+    const value = this.#read(BUCKET.state, key);
     if (value !== undefined) this.#remember(name, owned(value));
     return value;
   }
@@ -189,7 +206,7 @@ export class ChainDatabase {
       for (;;) {
         const rows = await iterator.nextv(SCAN_BATCH);
         if (rows.length === 0) return;
-        for (const [key, value] of rows) yield { key: key.subarray(1), value };
+        for (const [key, value] of rows) yield { key: plain(key).subarray(1), value: plain(value) };
       }
     } finally {
       await iterator.close();
@@ -227,17 +244,17 @@ export class ChainDatabase {
   }
 
   block(height: number): Bytes | undefined {
-    return this.#db.getSync(at(BUCKET.block, u64(height)));
+    return this.#read(BUCKET.block, u64(height));
   }
 
   heightOf(hash: Bytes): number | undefined {
-    const height = this.#db.getSync(at(BUCKET.height, hash));
+    const height = this.#read(BUCKET.height, hash);
     return height === undefined ? undefined : Number(readU64(height, 0));
   }
 
   /** Where a finalised transaction is. */
   transaction(id: Bytes): { height: number; index: number } | undefined {
-    const row = this.#db.getSync(at(BUCKET.transaction, id));
+    const row = this.#read(BUCKET.transaction, id);
     return row === undefined
       ? undefined
       : { height: Number(readU64(row, 0)), index: Number(readU64(row, 8)) };
@@ -245,7 +262,7 @@ export class ChainDatabase {
 
   /** The F certificate of the block at `height`, where this node has one. */
   finality(height: number): Bytes | undefined {
-    return this.#db.getSync(at(BUCKET.finality, u64(height)));
+    return this.#read(BUCKET.finality, u64(height));
   }
 
   /** Height of the lowest block in `from` … `to` that has an F certificate of its own. */
@@ -269,13 +286,13 @@ export class ChainDatabase {
       limit: 1,
     };
     for await (const [key, certificate] of this.#db.iterator(range)) {
-      return { height: Number(readU64(key, 1)), certificate };
+      return { height: Number(readU64(key, 1)), certificate: plain(certificate) };
     }
     return undefined;
   }
 
   nullification(view: number): Bytes | undefined {
-    return this.#db.getSync(at(BUCKET.nullification, u64(view)));
+    return this.#read(BUCKET.nullification, u64(view));
   }
 
   async close(): Promise<void> {

@@ -29,7 +29,10 @@ export async function freePorts(count: number): Promise<number[]> {
       if (server !== undefined) held.set(port, server);
     }
     if (held.size < count) {
-      throw new ProtocolError('NO_PORTS', `found no ${count} free ports from ${FIRST} to ${LAST} on 127.0.0.1`);
+      throw new ProtocolError(
+        'NO_PORTS',
+        `found no ${count} free ports from ${FIRST} to ${LAST} on 127.0.0.1`,
+      );
     }
     return [...held.keys()];
   } finally {

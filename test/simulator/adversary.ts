@@ -31,10 +31,12 @@ export interface AdversaryOptions {
   readonly network: SimNetwork;
   readonly random: Prng;
   readonly trace: Trace;
+  /** All that it does as leader; undefined for any of it. */
+  readonly specialty: Deed | undefined;
 }
 
-type Deed = 'equivocate' | 'stale-parent' | 'poison' | 'withhold' | 'impossible-parent' | 'silence';
-const DEEDS: readonly Deed[] = [
+export type Deed = 'equivocate' | 'stale-parent' | 'poison' | 'withhold' | 'impossible-parent' | 'silence';
+export const DEEDS: readonly Deed[] = [
   'equivocate',
   'equivocate',
   'stale-parent',
@@ -140,8 +142,9 @@ export class Adversary implements Endpoint {
     const { set, random, scheduler, trace } = this.#options;
     if (this.#led.has(view) || leaderOf(set, view) !== this.index) return;
     this.#led.add(view);
-    const deed = random.pick(DEEDS);
-    scheduler.after(random.int(0, 250), () => {
+    const deed = this.#options.specialty ?? random.pick(DEEDS);
+    // A stale parent has its best chance before its sibling is final.
+    scheduler.after(deed === 'stale-parent' ? 0 : random.int(0, 250), () => {
       trace.add(scheduler.now(), `${this.name} leads ${view}: ${deed}`);
       this.#propose(view, deed);
     });
@@ -152,7 +155,7 @@ export class Adversary implements Endpoint {
     if (deed === 'silence') return;
     const known = this.#known.filter((proposal) => proposal.view < view);
     const newest = known[known.length - 1]!;
-    const parent = deed === 'stale-parent' ? random.pick(known.slice(-4)) : newest;
+    const parent = deed === 'stale-parent' ? random.pick(known.slice(-3, -1).concat(known[0]!)) : newest;
     const first = this.#block(view, parent, deed === 'poison');
     const second = deed === 'equivocate' ? this.#block(view, random.pick(known.slice(-2)), false) : first;
     const parentView = deed === 'impossible-parent' ? view + random.int(0, 3) : undefined;

@@ -1,5 +1,6 @@
 /** What a seed stands for: committee, weights, faults and the adversary of one run. */
 import type { Timing } from '../../src/consensus/host.ts';
+import { DEEDS, type Deed } from './adversary.ts';
 import { Prng } from './prng.ts';
 
 export type AdversaryKind = 'none' | 'twins' | 'conflicter';
@@ -8,6 +9,8 @@ export interface Scenario {
   readonly seed: number;
   readonly stakes: readonly number[];
   readonly adversary: AdversaryKind;
+  /** What the conflicter does whenever it leads; undefined for a mixture. */
+  readonly specialty: Deed | undefined;
   /** Index of the adversary's validator. */
   readonly guilty: number;
   readonly scheme: 'hash' | 'ed25519';
@@ -53,6 +56,7 @@ export function scenarioOf(seed: number): Scenario {
     seed,
     stakes,
     adversary: quiet ? 'none' : adversary,
+    specialty: random.chance(0.5) ? random.pick(DEEDS) : undefined,
     guilty: random.pick(committee.guilty),
     scheme: seed % 25 === 7 ? 'ed25519' : 'hash',
     timing: {

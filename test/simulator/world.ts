@@ -72,7 +72,7 @@ export async function runScenario(scenario: Scenario, print?: (line: string) => 
       const key = scheme.keys[index]!;
       network.endpoints.push(
         new Adversary({
-          ...{ index, key, set, genesisHash, scheduler, network, trace },
+          ...{ index, key, set, genesisHash, scheduler, network, trace, specialty: scenario.specialty },
           random: random.fork('adversary'),
         }),
       );

@@ -54,6 +54,6 @@ export class Pacing {
   }
 
   #jitter(delay: number): number {
-    return delay * (0.8 + 0.4 * this.#random());
+    return Math.max(1, delay * (0.8 + 0.4 * this.#random()));
   }
 }
