@@ -3,13 +3,13 @@
  * ready, then pushes batches through a node's binary door, a few in flight, as fast as the node takes them.
  * What is refused for lack of room is offered again.
  */
-import { request, Agent } from 'node:http';
+import { Agent, request } from 'node:http';
 import { fromHex } from '../src/codec/bytes.ts';
 import { installHashBackend } from '../src/codec/hash.ts';
 import { selectSigningKeys } from '../src/node/crypto/select.ts';
 import { nodeHashBackend } from '../src/node/hash.ts';
 import { encodeTransactionList } from '../src/node/requests.ts';
-import { senderKey, type SignedTransfer, signTransfer } from './workload.ts';
+import { type SignedTransfer, senderKey, signTransfer } from './workload.ts';
 
 interface Plan {
   readonly api: string;
@@ -48,7 +48,11 @@ function post(body: Uint8Array): Promise<{ status: number; text: string }> {
   return new Promise((resolve, reject) => {
     const outgoing = request(
       `${plan.api}/v1/transactions`,
-      { method: 'POST', agent, headers: { 'content-type': 'application/octet-stream', 'content-length': body.length } },
+      {
+        method: 'POST',
+        agent,
+        headers: { 'content-type': 'application/octet-stream', 'content-length': body.length },
+      },
       (response) => {
         let text = '';
         response.setEncoding('utf8');
@@ -83,7 +87,8 @@ async function push(): Promise<void> {
       continue;
     }
     const answer = JSON.parse(text) as { accepted?: number; refused?: { index: number; code: string }[] };
-    if (status !== 200 || answer.refused === undefined) throw new Error(`the node answered ${status}: ${text.slice(0, 200)}`);
+    if (status !== 200 || answer.refused === undefined)
+      throw new Error(`the node answered ${status}: ${text.slice(0, 200)}`);
     offered += batch.length;
     accepted += answer.accepted ?? 0;
     for (const { index, code } of answer.refused) {
@@ -99,5 +104,11 @@ async function push(): Promise<void> {
 
 const started = performance.now();
 await Promise.all(Array.from({ length: IN_FLIGHT }, push));
-say({ offered, accepted, refusals, unsent: queue.length - next + again.length, seconds: (performance.now() - started) / 1_000 });
+say({
+  offered,
+  accepted,
+  refusals,
+  unsent: queue.length - next + again.length,
+  seconds: (performance.now() - started) / 1_000,
+});
 process.exit(0);

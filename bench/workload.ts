@@ -2,11 +2,11 @@
  * Signed transfers for benchmarks: many senders, each paying the next, all signed beforehand. The keys follow
  * from their index, so every process of a benchmark can make them again.
  */
-import { u64, type Bytes } from '../src/codec/bytes.ts';
+import { type Bytes, u64 } from '../src/codec/bytes.ts';
 import { sha256 } from '../src/codec/hash.ts';
 import type { SigningKey } from '../src/crypto/interfaces.ts';
 import type { SigningKeyFactory } from '../src/crypto/keys.ts';
-import { encodeTransaction, encodeBody, signedMessage, transactionId } from '../src/tx/encode.ts';
+import { encodeBody, encodeTransaction, signedMessage, transactionId } from '../src/tx/encode.ts';
 import { KIND_TRANSFER, OUTPUT_PAY } from '../src/tx/types.ts';
 
 export interface SignedTransfer {

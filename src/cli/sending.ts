@@ -3,9 +3,9 @@ import type { Command } from 'commander';
 import { type Bytes, fromHex } from '../codec/bytes.ts';
 import { tagOfFile } from '../node/challenge-file.ts';
 import { readKeyFile } from '../node/key-file.ts';
-import { type BuiltTransaction, planTransfer, signTransaction } from '../tx/build.ts';
-import type { Output, TransferBody } from '../tx/types.ts';
-import { ApiClient, type ChainStatus } from './client.ts';
+import { planTransfer, signTransaction } from '../tx/build.ts';
+import type { Output } from '../tx/types.ts';
+import type { ApiClient, ChainStatus } from './client.ts';
 import { type ApiOption, hex32, randomSalt, type WaitOption, withApi, withWait } from './options.ts';
 import { usageError } from './output.ts';
 import { type Submitted, submitAndWait } from './submit.ts';
@@ -16,21 +16,29 @@ export function withSending(command: Command, whose: string): Command {
   return withWait(withApi(command.requiredOption('--key <file>', `key file of ${whose}`)));
 }
 
-interface OutputPlan {
-  readonly outputs: readonly Output[];
+export interface OutputPlan<T extends readonly Output[]> {
+  readonly outputs: T;
   /** Last height at which they can be posted, where that is earlier than the chain's own limit. */
   readonly latest?: number;
 }
 
-export async function sendOutputs(
+export interface SentOutputs<T extends readonly Output[]> {
+  readonly id: Bytes;
+  readonly outputs: T;
+  readonly fee: bigint;
+  readonly outcome: Submitted;
+}
+
+/** Sends what `plan` makes of the chain's state, from the account of `--key`. Slow work comes before it. */
+export async function sendOutputs<T extends readonly Output[]>(
   options: Sending,
-  plan: (status: ChainStatus, self: Bytes, client: ApiClient) => Promise<OutputPlan>,
-) {
+  client: ApiClient,
+  plan: (status: ChainStatus, self: Bytes) => OutputPlan<T>,
+): Promise<SentOutputs<T>> {
   const { key } = await readKeyFile(options.key, 'account');
-  const client = new ApiClient(options.api);
   const status = await client.status();
   const { parameters, height } = status;
-  const { outputs, latest } = await plan(status, key.publicKey, client);
+  const { outputs, latest } = plan(status, key.publicKey);
   const validUntil = Math.min(height + parameters.txLifetime, latest ?? Number.MAX_SAFE_INTEGER);
   const body = planTransfer(
     { from: key.publicKey, outputs, validUntil, salt: randomSalt() },
@@ -38,7 +46,7 @@ export async function sendOutputs(
     parameters.baseFee,
   );
   const built = signTransaction(body, fromHex(status.genesisHash), [key]);
-  return { built, body, outcome: await submitAndWait(client, built, options) };
+  return { id: built.id, outputs, fee: body.fee, outcome: await submitAndWait(client, built, options) };
 }
 
 /** The tag that was given, or that of the file. */

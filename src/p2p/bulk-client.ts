@@ -31,6 +31,7 @@ export interface BulkClientOptions {
   readonly limits: NetworkLimits;
   readonly now: () => number;
   readonly offend: (offence: Offence, detail: string) => void;
+  readonly onBug: (error: unknown, where: string) => void;
 }
 
 export class BulkClient {
@@ -186,9 +187,9 @@ export class BulkClient {
         },
       );
     } catch (error) {
-      if (!(error instanceof ProtocolError)) throw error;
-      this.#options.offend(error.code as Offence, error.message);
-      stream.abort(error);
+      stream.abort(new Error('the stream broke the protocol'));
+      if (error instanceof ProtocolError) this.#options.offend(error.code as Offence, error.message);
+      else this.#options.onBug(error, 'reading responses');
     }
   }
 

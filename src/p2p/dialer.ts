@@ -38,9 +38,9 @@ export interface DialerOptions {
 export class Dialer {
   readonly #options: DialerOptions;
   readonly #targets = new Map<string, Target>();
-  readonly #closing = new AbortController();
+  readonly #underWay = new Set<AbortController>();
+  #stopped = false;
   #timer: NodeJS.Timeout | undefined;
-  #dialling = 0;
   dials = 0;
   failures = 0;
 
@@ -54,8 +54,9 @@ export class Dialer {
   }
 
   stop(): void {
+    this.#stopped = true;
     clearInterval(this.#timer);
-    this.#closing.abort();
+    for (const controller of this.#underWay) controller.abort();
   }
 
   get targets(): number {
@@ -125,7 +126,7 @@ export class Dialer {
     const { now, limits, isConnected, isBanned, wantsMore } = this.#options;
     const at = now();
     for (const [key, target] of this.#targets) {
-      if (this.#dialling >= limits.maxDials) return;
+      if (this.#underWay.size >= limits.maxDials) return;
       if (target.dialling || target.nextAt > at) continue;
       if (target.peer !== undefined && (isConnected(target.peer) || isBanned(target.peer))) continue;
       if (target.kind === 'discovered' && !wantsMore()) continue;
@@ -135,23 +136,26 @@ export class Dialer {
 
   async #dial(key: string, target: Target): Promise<void> {
     const { now, limits, dial, onFailure } = this.#options;
+    const controller = new AbortController();
+    const timer = setTimeout(() => controller.abort(), limits.dialTimeoutMs).unref();
+    this.#underWay.add(controller);
     target.dialling = true;
-    this.#dialling++;
     this.dials++;
     try {
-      const timeout = AbortSignal.timeout(limits.dialTimeoutMs);
-      target.peer = await dial(target.addresses, AbortSignal.any([timeout, this.#closing.signal]));
+      target.peer = await dial(target.addresses, controller.signal);
     } catch (error) {
-      if (this.#closing.signal.aborted) return;
+      if (this.#stopped) return;
       this.failures++;
       if (error instanceof Error && error.name === 'InvalidPeerIdError') {
+        // the address is our own
         this.#targets.delete(key);
       } else {
         onFailure(target.addresses[0]!.toString(), error, target.failures + 1);
       }
       if (target.kind === 'discovered' && target.failures >= DISCOVERED_FAILURES) this.#targets.delete(key);
     } finally {
-      this.#dialling--;
+      clearTimeout(timer);
+      this.#underWay.delete(controller);
       target.dialling = false;
       target.failures++;
       target.nextAt = now() + this.#backOff(target, limits.redialMs);

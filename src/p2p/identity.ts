@@ -6,18 +6,21 @@
 import { multiaddr } from '@multiformats/multiaddr';
 import { type Bytes, equal } from '../codec/bytes.ts';
 import type { SigningKey } from '../crypto/interfaces.ts';
+import { TokenBucket } from './bucket.ts';
 import { MAX_ADDRESS_BYTES, MAX_ADDRESSES, type PeerRecord, signRecord } from './record.ts';
 
 const P2P_CODE = 421;
-const LEAST_BETWEEN_MS = 2_000;
+/** Two processes with one key would outbid each other for ever: so many times at once, then every ten seconds. */
+const OUTBID_BURST = 4;
+const OUTBIDS_PER_SECOND = 0.1;
 
 export class OwnRecord {
   readonly #genesisHash: Bytes;
   readonly #key: SigningKey;
   readonly #peerId: Bytes;
   readonly #now: () => number;
+  readonly #outbids: TokenBucket;
   #sequence = 0;
-  #signedAt = Number.NEGATIVE_INFINITY;
   #addresses: readonly Bytes[] = [];
   signed: Bytes | undefined;
 
@@ -26,6 +29,7 @@ export class OwnRecord {
     this.#key = key;
     this.#peerId = peerId;
     this.#now = now;
+    this.#outbids = new TokenBucket(OUTBIDS_PER_SECOND, OUTBID_BURST, now);
   }
 
   get consensusKey(): Bytes {
@@ -45,15 +49,14 @@ export class OwnRecord {
   outbid(other: PeerRecord): boolean {
     if (other.sequence < this.#sequence) return false;
     if (other.sequence === this.#sequence && equal(other.peerId, this.#peerId)) return false;
-    if (this.#now() - this.#signedAt < LEAST_BETWEEN_MS) return false;
+    if (!this.#outbids.tryTake(1)) return false;
     this.#sequence = other.sequence;
     this.#sign();
     return true;
   }
 
   #sign(): void {
-    this.#signedAt = this.#now();
-    this.#sequence = Math.max(this.#signedAt, this.#sequence + 1);
+    this.#sequence = Math.max(this.#now(), this.#sequence + 1);
     const record: PeerRecord = {
       consensusKey: this.#key.publicKey,
       peerId: this.#peerId,

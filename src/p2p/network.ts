@@ -522,8 +522,10 @@ class LibP2PNetwork implements Network {
 
   async #lookUp(): Promise<void> {
     if (this.#lookup !== undefined || this.#sessions.size >= this.#limits.targetPeers) return;
-    this.#lookup = new AbortController();
-    const signal = AbortSignal.any([this.#lookup.signal, AbortSignal.timeout(this.#limits.lookupIntervalMs)]);
+    const lookup = new AbortController();
+    const { signal } = lookup;
+    this.#lookup = lookup;
+    const timer = setTimeout(() => lookup.abort(), this.#limits.lookupIntervalMs).unref();
     try {
       for await (const peer of this.#host.peerRouting.getClosestPeers(randomBytes(32), { signal })) {
         this.#dialer.addDiscovered(peer.id.toString(), peer.multiaddrs);
@@ -531,6 +533,7 @@ class LibP2PNetwork implements Network {
     } catch (error) {
       if (!signal.aborted) this.#options.log.debug({ reason: String(error) }, 'looking for peers failed');
     } finally {
+      clearTimeout(timer);
       this.#lookup = undefined;
     }
   }

@@ -119,7 +119,7 @@ export class Session {
     const churn = (): TokenBucket =>
       new TokenBucket(limits.streamsPerMinute / 60, limits.streamsPerMinute, now);
     this.#opened = { hello: churn(), votes: churn(), proposals: churn(), bulk: churn() };
-    this.#client = new BulkClient({ limits, now, offend: options.offend });
+    this.#client = new BulkClient({ limits, now, offend: options.offend, onBug: options.onBug });
     this.#helloTimer = setTimeout(
       () => options.offend('HELLO_TIMEOUT', `no hello within ${limits.helloTimeoutMs} ms`),
       limits.helloTimeoutMs,

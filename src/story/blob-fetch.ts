@@ -40,7 +40,7 @@ function request(url: URL, signal: AbortSignal): Promise<IncomingMessage> {
   return new Promise((resolve, reject) => {
     const call = get(url, { signal, agent: false }, resolve);
     call.setTimeout(SILENCE_MS, () => call.destroy(new Error(`silent for ${SILENCE_MS / 1_000} s`)));
-    call.once('error', reject);
+    call.on('error', reject);
   });
 }
 

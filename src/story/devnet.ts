@@ -14,7 +14,7 @@ import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import * as z from 'zod';
-import { genesisHash, genesisToJson } from '../chain/genesis.ts';
+import { type GenesisAccount, genesisHash, genesisToJson } from '../chain/genesis.ts';
 import { parseKry } from '../codec/amount.ts';
 import { type Bytes, toHex } from '../codec/bytes.ts';
 import { ProtocolError } from '../codec/errors.ts';
@@ -39,6 +39,8 @@ export interface DevnetPlan {
   readonly validators: number;
   readonly followers: number;
   readonly parameters: ChainParameters;
+  /** Accounts besides the faucet's. */
+  readonly accounts?: readonly GenesisAccount[];
 }
 
 export function genesisFileOf(dir: string): string {
@@ -80,7 +82,7 @@ export async function createDevnet(dir: string, plan: DevnetPlan): Promise<void>
     name: 'devnet',
     validators: plan.validators,
     stake: VALIDATOR_STAKE,
-    accounts: [{ address: publicKeyOf(faucet), amount: FAUCET_AMOUNT }],
+    accounts: [{ address: publicKeyOf(faucet), amount: FAUCET_AMOUNT }, ...(plan.accounts ?? [])],
     parameters: plan.parameters,
   });
   await mkdir(dir, { recursive: true, mode: 0o700 });

@@ -1,5 +1,5 @@
 /**
- * Storage challenges (docs/protocol.md §5): from genesis hash, nonce, tag and *all* the data comes a seed,
+ * Storage challenges (docs/protocol.md §4.8): from genesis hash, nonce, tag and *all* the data comes a seed,
  * from the seed the claim key pair, so a signature by the claim key shows that its maker had all the data
  * after it knew the nonce. The nonce is hashed before the data. After it (as the 2014 proposal has it), a
  * hash state taken at the end of the data would answer every later challenge without the data.

@@ -23,7 +23,7 @@ import {
 } from './support.ts';
 
 const NAMES = Array.from({ length: 9 }, (_, i) => `person ${i}`);
-const parameters = { ...PARAMETERS, maxBlockBytes: 1_800, leastBounty: 10_000n };
+const parameters = { ...PARAMETERS, maxBlockBytes: 1_200, leastBounty: 10_000n };
 
 /** Everything that both ledgers hold, in words. */
 function portrait(chain: TestChain): unknown {
@@ -76,17 +76,17 @@ class History {
   #output(height: number): Output {
     const kind = this.#next(8);
     if (kind === 0) return advert();
-    if (kind > 3) return pay(this.#one(NAMES), this.#amount());
+    if (kind < 4) return pay(this.#one(NAMES), this.#amount());
     const claimFrom = this.#chance(3) ? height + this.#next(15) - 5 : 0;
-    const until = Math.max(claimFrom, height) + this.#one([9, 10, 10, 11, 12, 15, 60, 61]);
+    const until = Math.max(claimFrom, height) + this.#one([9, 10, 10, 10, 11, 12, 15, 20, 41, 60, 61]);
     return bounty({
       tag: named(`tag ${this.#next(3)}`),
       claimKey: named(`key ${this.#next(4)}`),
       nonce: named(`nonce ${this.#next(2)}`),
       payee: this.#chance(3) ? named(this.#one(NAMES)) : undefined,
-      amount: 10_000n + this.#amount(),
+      amount: (this.#chance(12) ? 10_000n : 25_000n) + this.#amount(),
       claimFrom: Math.max(0, claimFrom),
-      claimUntil: this.#chance(3) ? until : Math.ceil(until / 24) * 24,
+      claimUntil: this.#chance(3) ? until : Math.ceil(until / 20) * 20,
       refundTo: named(this.#one(NAMES)),
     });
   }
@@ -114,13 +114,13 @@ class History {
 
   transaction(height: number): CheckedTransaction {
     if (this.#old.length > 0 && this.#chance(12)) return this.#one(this.#old);
-    if (this.#posted.length > 0 && this.#chance(3)) return this.#claims(height);
+    if (this.#posted.length > 0 && this.#chance(6)) return this.#claims(height);
     const outputs = Array.from({ length: 1 + this.#next(3) }, () => this.#output(height));
     const from = this.#one(NAMES);
     const second = this.#one(NAMES);
     const inputs =
       this.#chance(4) && second !== from ? [{ address: named(second), amount: 1n + this.#amount() }] : [];
-    const validUntil = Math.max(0, height + this.#one([-1, 0, 0, 1, 5, 10, 10, 11]));
+    const validUntil = Math.max(0, height + this.#one([-1, 0, 1, 5, 5, 5, 8, 8, 10, 11]));
     const fee = this.#chance(10) ? BigInt(300 + this.#next(300)) : undefined;
     const plan = { from, inputs, outputs, validUntil, ...(fee === undefined ? {} : { fee }) };
     try {

@@ -1,61 +1,19 @@
 /** What a host may do that speaks libp2p well and everything above it badly. */
-import type { Stream } from '@libp2p/interface';
 import { multiaddr } from '@multiformats/multiaddr';
 import { afterEach, describe, expect, it } from 'vitest';
 import { type Bytes, concat } from '../../src/codec/bytes.ts';
-import { FrameDecoder, frame } from '../../src/p2p/framing.ts';
-import { createHost, type Host, peerIdOfSeed } from '../../src/p2p/host.ts';
+import { frame } from '../../src/p2p/framing.ts';
+import { peerIdOfSeed } from '../../src/p2p/host.ts';
 import { DEFAULT_LIMITS } from '../../src/p2p/limits.ts';
 import { signRecord } from '../../src/p2p/record.ts';
-import { decodeHelloMessage, encodeHello, encodeRequest, encodeVote, PROTOCOL } from '../../src/p2p/wire.ts';
+import { encodeRequest, encodeVote, PROTOCOL } from '../../src/p2p/wire.ts';
 import { bytes, GENESIS, hostSeed, type Node, signingKey, startNode, stopAll, until } from './harness.ts';
+import { goodHello, greet, rawHost, stopRawHosts } from './raw-host.ts';
 
 const MIB = 1024 * 1024;
-const hosts: Host[] = [];
-
 afterEach(async () => {
-  await Promise.all([...hosts.splice(0).map((host) => host.stop()), stopAll()]);
+  await Promise.all([stopRawHosts(), stopAll()]);
 });
-
-interface Attacker {
-  readonly host: Host;
-  readonly id: string;
-  /** Opens a lane to the victim. */
-  open(protocol: string): Promise<Stream>;
-}
-
-async function attack(victim: Node, n = 50): Promise<Attacker> {
-  const host = await createHost({
-    seed: hostSeed(n),
-    listen: [],
-    announce: undefined,
-    topic: 'none',
-    limits: DEFAULT_LIMITS,
-    refuses: () => false,
-  });
-  hosts.push(host);
-  for (const lane of Object.values(PROTOCOL).filter((id) => id !== PROTOCOL.kad))
-    await host.handle(lane, () => {});
-  await host.start();
-  const connection = await host.dial(victim.network.addresses().map((address) => multiaddr(address)));
-  return { host, id: host.peerId.toString(), open: (protocol) => connection.newStream(protocol) };
-}
-
-const goodHello = (over: Partial<Parameters<typeof encodeHello>[0]> = {}): Bytes =>
-  encodeHello({
-    version: 1,
-    genesisHash: GENESIS,
-    instance: new Uint8Array(8),
-    own: undefined,
-    records: [],
-    ...over,
-  });
-
-async function greet(attacker: Attacker, hello = goodHello()): Promise<Stream> {
-  const stream = await attacker.open(PROTOCOL.hello);
-  stream.send(hello);
-  return stream;
-}
 
 const isReady = (victim: Node): boolean => victim.network.peers().some((peer) => peer.status === 'ready');
 const offences = (victim: Node, offence: string): number =>
@@ -95,7 +53,7 @@ describe('a hostile host', () => {
     ['a forged record of somebody else', goodHello({ records: [recordOf(1, 0, 2)] }), 'RECORD_INVALID'],
   ])('that sends %s is banned', async (_name, message, offence) => {
     const victim = await startNode({ n: 1 });
-    await greet(await attack(victim), message);
+    await greet(await rawHost(victim), message);
     await expectBan(victim, offence);
     expect(victim.events.filter((event) => event.startsWith('ready'))).toEqual([]);
   });
@@ -119,7 +77,7 @@ describe('a hostile host', () => {
     ],
   ])('that is ready and sends %s is banned', async (_name, protocol, message, offence) => {
     const victim = await startNode({ n: 1, onRequest: () => new Promise(() => undefined) });
-    const attacker = await attack(victim);
+    const attacker = await rawHost(victim);
     await greet(attacker);
     const stream = await attacker.open(protocol);
     stream.send(message);
@@ -128,7 +86,7 @@ describe('a hostile host', () => {
 
   it('that says no hello in time is disconnected, and nothing else of it is read', async () => {
     const victim = await startNode({ n: 1, validator: true, limits: { helloTimeoutMs: 300 } });
-    const attacker = await attack(victim);
+    const attacker = await rawHost(victim);
     const stream = await attacker.open(PROTOCOL.votes);
     stream.send(encodeVote(bytes(1)));
     await until(
@@ -140,7 +98,7 @@ describe('a hostile host', () => {
 
   it('that opens streams over and over is disconnected', async () => {
     const victim = await startNode({ n: 1, limits: { streamsPerMinute: 5 } });
-    const attacker = await attack(victim);
+    const attacker = await rawHost(victim);
     await greet(attacker);
     for (let i = 0; i < 6; i++) await attacker.open(PROTOCOL.votes).catch(() => undefined);
     await until(
@@ -151,7 +109,7 @@ describe('a hostile host', () => {
 
   it('that was banned is not let in again', async () => {
     const victim = await startNode({ n: 1 });
-    const attacker = await attack(victim);
+    const attacker = await rawHost(victim);
     await greet(attacker, frame(bytes(1)));
     await expectBan(victim, 'HELLO_INVALID');
     const again = attacker.host.dial(victim.network.addresses().map((address) => multiaddr(address)));
@@ -162,27 +120,12 @@ describe('a hostile host', () => {
 
   it('that lost its process says hello anew over a new connection, and is talked to there', async () => {
     const victim = await startNode({ n: 1 });
-    const attacker = await attack(victim);
+    const attacker = await rawHost(victim);
     await greet(attacker, goodHello({ instance: new Uint8Array(8).fill(1) }));
     await until('it is ready', () => isReady(victim));
-    const hellos: Bytes[] = [];
-    await attacker.host.unhandle(PROTOCOL.hello);
-    await attacker.host.handle(PROTOCOL.hello, (stream) => {
-      const decoder = new FrameDecoder(MIB);
-      stream.addEventListener('message', ({ data }) => {
-        decoder.push(data.subarray());
-        const payload = decoder.next();
-        if (payload !== undefined) hellos.push(payload);
-      });
-    });
-    const second = await attacker.host.dial(
-      victim.network.addresses().map((address) => multiaddr(address)),
-      { force: true },
-    );
-    const stream = await second.newStream(PROTOCOL.hello);
-    stream.send(goodHello({ instance: new Uint8Array(8).fill(2) }));
-    await until('the victim says hello again', () => hellos.length === 1);
-    expect(decodeHelloMessage(hellos[0]!).type).toBe('hello');
+    await until('the victim has said hello', () => attacker.hellos.length === 1);
+    await greet(await attacker.connect(), goodHello({ instance: new Uint8Array(8).fill(2) }));
+    await until('the victim says hello again', () => attacker.hellos.length === 2);
     expect(victim.events.map((event) => event.split(' ')[0])).toEqual([
       'connected',
       'ready',
@@ -201,7 +144,7 @@ describe('a hostile host', () => {
         return new Uint8Array(4 * MIB);
       },
     });
-    const attacker = await attack(victim);
+    const attacker = await rawHost(victim);
     await greet(attacker);
     const stream = await attacker.open(PROTOCOL.bulk);
     stream.pause();

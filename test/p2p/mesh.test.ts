@@ -1,4 +1,6 @@
+import { multiaddr } from '@multiformats/multiaddr';
 import { afterEach, describe, expect, it } from 'vitest';
+import { decodeSignedRecord } from '../../src/p2p/record.ts';
 import {
   bytes,
   GENESIS,
@@ -10,8 +12,11 @@ import {
   stopNode,
   until,
 } from './harness.ts';
+import { greet, rawHost, stopRawHosts } from './raw-host.ts';
 
-afterEach(stopAll);
+afterEach(async () => {
+  await Promise.all([stopRawHosts(), stopAll()]);
+});
 
 const fullyMeshed = (nodes: readonly Node[]): boolean =>
   nodes.every((node) => readyPeers(node) >= nodes.length - 1);
@@ -75,12 +80,17 @@ describe('mesh', () => {
     const again = await startNode({ n: 2, validator: true, listen });
     await until('it is back', () => fullyMeshed([first, again, third]), 5_000);
 
-    // a new port, and a clock that was set back: the newer record wins all the same
+    // a new port, and a clock that was set back: its record wins all the same
     await stopNode(again);
-    const moved = await startNode({ n: 2, validator: true, bootstrap, now: () => 1_000 });
-    await until('its record is everywhere', () => {
-      return fullyMeshed([first, moved, third]) && first.network.validatorPeer(1) === moved.network.peerId;
-    });
+    const moved = await startNode({ n: 2, validator: true, bootstrap, now: () => Date.now() - 3_600_000 });
+    await until('it is back', () => fullyMeshed([first, moved, third]));
+    const observer = await rawHost(first);
+    await greet(observer);
+    const told = (): string[] =>
+      observer.records
+        .flatMap((signed) => decodeSignedRecord(signed).record.addresses)
+        .map((address) => `${multiaddr(address)}/p2p/${moved.network.peerId}`);
+    await until('the others tell its new address', () => told().includes(moved.network.addresses()[0]!));
     moved.network.broadcastVote(bytes(4));
     await until('its vote counts', () => first.votes.length === 1 && third.votes.length === 1);
   });

@@ -91,7 +91,8 @@ export function registerClaim(bounty: Command): void {
           'its bytes are not those that the owner had',
         );
       }
-      const validUntil = status.height + status.parameters.txLifetime;
+      const now = await client.status();
+      const validUntil = now.height + now.parameters.txLifetime;
       const built = signClaims({ validUntil, salt: randomSalt(), claims }, genesisHash);
       const outcome = await submitAndWait(client, built, options);
       const claimed = claims.map(({ bountyId }) => toHex(bountyId));

@@ -9,11 +9,11 @@ import { selectSigningKeys } from '../../node/crypto/select.ts';
 import { precomputedNonce } from '../../tx/challenge.ts';
 import { bountyId } from '../../tx/encode.ts';
 import { type BountyOutput, OUTPUT_BOUNTY } from '../../tx/types.ts';
-import type { ApiClient, ChainStatus } from '../client.ts';
+import { ApiClient, type ChainStatus } from '../client.ts';
 import { wholeNumber } from '../options.ts';
 import { addCommand, usageError } from '../output.ts';
 import { readPrecomputed } from '../precomputed.ts';
-import { type Sending, sendOutputs, tagOf, withSending } from '../sending.ts';
+import { type OutputPlan, type Sending, sendOutputs, tagOf, withSending } from '../sending.ts';
 import { describe } from '../submit.ts';
 
 interface PostOptions extends Sending {
@@ -32,8 +32,10 @@ interface PostOptions extends Sending {
 /** A bounty's window is judged when it is posted: this many blocks are left for that. */
 const POSTING_BLOCKS = 10;
 
+type Challenge = Pick<BountyOutput, 'tag' | 'nonce' | 'claimKey'>;
+
 /** Nonce and claim key, from the blob or from what was precomputed. */
-async function challengeFor(options: PostOptions, genesisHash: Bytes, client: ApiClient) {
+async function challengeFor(options: PostOptions, genesisHash: Bytes, client: ApiClient): Promise<Challenge> {
   if (options.precomputed !== undefined) {
     const kept = await readPrecomputed(options.precomputed, genesisHash);
     const index = wholeNumber(options.index ?? '', '--index', 0, Number.MAX_SAFE_INTEGER);
@@ -52,6 +54,33 @@ async function challengeFor(options: PostOptions, genesisHash: Bytes, client: Ap
   const nonce = new Uint8Array(randomBytes(32));
   const seed = await challengeSeedOfFile(options.blob, genesisHash, tag, nonce);
   return { tag, nonce, claimKey: selectSigningKeys()(seed).publicKey };
+}
+
+function planBounty(
+  options: PostOptions,
+  challenge: Challenge,
+  { parameters, height }: ChainStatus,
+  self: Bytes,
+): OutputPlan<readonly [BountyOutput]> {
+  const { leastClaimWindow, longestClaimUntil } = parameters;
+  const claimFrom =
+    options.claimFrom === undefined
+      ? 0
+      : wholeNumber(options.claimFrom, '--claim-from', 0, height + longestClaimUntil);
+  const least = leastClaimWindow + POSTING_BLOCKS;
+  const window =
+    options.window === undefined ? least : wholeNumber(options.window, '--window', least, longestClaimUntil);
+  const claimUntil = Math.max(claimFrom, height) + window;
+  const output: BountyOutput = {
+    type: OUTPUT_BOUNTY,
+    ...challenge,
+    payee: options.payee === undefined ? undefined : decodeAddress(options.payee),
+    amount: parseKry(options.amount),
+    claimFrom,
+    claimUntil,
+    refundTo: options.refundTo === undefined ? self : decodeAddress(options.refundTo),
+  };
+  return { outputs: [output], latest: claimUntil - leastClaimWindow };
 }
 
 export function registerPost(bounty: Command): void {
@@ -74,35 +103,15 @@ export function registerPost(bounty: Command): void {
       if ((options.payee === undefined) === (options.open !== true)) {
         throw usageError('who may be paid?', 'give either --payee or --open');
       }
-      const { built, outcome } = await sendOutputs(options, async (status, self, client) => {
-        const { parameters, height, genesisHash } = status;
-        const challenge = await challengeFor(options, fromHex(genesisHash), client);
-        const { leastClaimWindow, longestClaimUntil } = parameters;
-        const claimFrom =
-          options.claimFrom === undefined
-            ? 0
-            : wholeNumber(options.claimFrom, '--claim-from', 0, height + longestClaimUntil);
-        const least = leastClaimWindow + POSTING_BLOCKS;
-        const window =
-          options.window === undefined
-            ? least
-            : wholeNumber(options.window, '--window', least, longestClaimUntil);
-        const claimUntil = Math.max(claimFrom, height) + window;
-        const output: Output = {
-          type: OUTPUT_BOUNTY,
-          ...challenge,
-          payee: options.payee === undefined ? undefined : decodeAddress(options.payee),
-          amount: parseKry(options.amount),
-          claimFrom,
-          claimUntil,
-          refundTo: options.refundTo === undefined ? self : decodeAddress(options.refundTo),
-        };
-        return { outputs: [output], latest: claimUntil - leastClaimWindow };
-      });
-      const [output] = built.body.kind === KIND_TRANSFER ? built.body.outputs : [];
-      if (output?.type !== OUTPUT_BOUNTY) throw new Error('the transaction has no bounty');
-      const { tag, nonce, claimKey, amount, claimFrom, claimUntil } = output;
-      const id = bountyId(built.id, 0);
+      const client = new ApiClient(options.api);
+      const { genesisHash } = await client.status();
+      const challenge = await challengeFor(options, fromHex(genesisHash), client);
+      const sent = await sendOutputs(options, client, (status, self) =>
+        planBounty(options, challenge, status, self),
+      );
+      const { tag, nonce, claimKey, amount, claimFrom, claimUntil } = sent.outputs[0];
+      const { outcome } = sent;
+      const id = bountyId(sent.id, 0);
       return {
         json: {
           bounty: { id, tag, nonce, claimKey, amount, claimFrom, claimUntil },

@@ -29,11 +29,11 @@ function registerAdvert(bounty: Command): void {
       const offer = utf8(options.offer ?? '');
       if (offer.length > MAX_OFFER_BYTES) throw usageError(`an offer has at most ${MAX_OFFER_BYTES} bytes`);
       const { tag, length } = await tagOfFile(options.blob);
-      const { outcome, body } = await sendOutputs(options, async () => ({
+      const { outcome, fee } = await sendOutputs(options, new ApiClient(options.api), () => ({
         outputs: [{ type: OUTPUT_ADVERT, tag, size: BigInt(length), offer }],
       }));
       return {
-        json: { ...outcome, tag, size: length, fee: body.fee },
+        json: { ...outcome, tag, size: length, fee },
         text: [`tag ${toHex(tag)}, ${length} bytes`, describe(outcome)],
       };
     },

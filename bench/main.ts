@@ -1,0 +1,69 @@
+/**
+ * `npm run bench -- NAME [--json]`: measures the real node in real processes on loopback. Figures that depend on
+ * the machine are reported next to the machine's own ceiling, measured in the same run.
+ *
+ *     latency      time from submission at one node to final as seen through another, under light load
+ *     throughput   finalised transfers a second against raw signature verifications a second
+ */
+import { parseArgs } from 'node:util';
+import { latency } from './latency.ts';
+import { throughput } from './throughput.ts';
+
+const USAGE = `npm run bench -- latency [--json] [--validators N] [--interval MS] [--samples N]
+npm run bench -- throughput [--json] [--validators 1,4] [--seconds S] [--senders N] [--transfers N] [--raw-seconds S]`;
+
+const { positionals, values } = parseArgs({
+  allowPositionals: true,
+  options: {
+    json: { type: 'boolean', default: false },
+    validators: { type: 'string' },
+    interval: { type: 'string', default: '1000' },
+    samples: { type: 'string', default: '60' },
+    seconds: { type: 'string', default: '60' },
+    senders: { type: 'string', default: '10000' },
+    transfers: { type: 'string' },
+    'raw-seconds': { type: 'string', default: '5' },
+    profile: { type: 'string' },
+  },
+});
+
+function whole(text: string, name: string): number {
+  if (!/^[1-9]\d{0,8}$/.test(text)) throw new Error(`--${name} must be a whole number, got "${text}"`);
+  return Number(text);
+}
+
+const say = (line: string): void => {
+  process.stderr.write(`${line}\n`);
+};
+
+async function run(): Promise<unknown> {
+  switch (positionals[0]) {
+    case 'latency':
+      return latency({
+        validators: whole(values.validators ?? '4', 'validators'),
+        interval: whole(values.interval, 'interval'),
+        samples: whole(values.samples, 'samples'),
+        say,
+      });
+    case 'throughput':
+      return throughput({
+        validators: (values.validators ?? '1,4').split(',').map((n) => whole(n, 'validators')),
+        seconds: whole(values.seconds, 'seconds'),
+        senders: whole(values.senders, 'senders'),
+        transfers: values.transfers === undefined ? undefined : whole(values.transfers, 'transfers'),
+        rawSeconds: whole(values['raw-seconds'], 'raw-seconds'),
+        say,
+      });
+    default:
+      throw new Error(`name a benchmark:\n${USAGE}`);
+  }
+}
+
+try {
+  const result = await run();
+  process.stdout.write(values.json ? `${JSON.stringify(result)}\n` : `${JSON.stringify(result, null, 2)}\n`);
+  process.exit(0);
+} catch (error) {
+  say(error instanceof Error ? error.message : String(error));
+  process.exit(1);
+}
