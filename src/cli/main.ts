@@ -10,12 +10,13 @@ import * as init from './commands/init.ts';
 import * as keys from './commands/keys.ts';
 import * as node from './commands/node.ts';
 import * as status from './commands/status.ts';
+import * as story from './commands/story.ts';
 import * as tx from './commands/tx.ts';
 import * as verify from './commands/verify.ts';
 import { reportFailure, rootCommand } from './output.ts';
 import { packageVersion } from './version.ts';
 
-const GROUPS = [genesis, init, node, devnet, keys, account, tx, bounty, status, verify];
+const GROUPS = [genesis, init, node, devnet, story, keys, account, tx, bounty, status, verify];
 
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
   // The reader of a pipe went away (`kryder … | head`): nobody is left to tell anything.

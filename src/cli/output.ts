@@ -50,9 +50,9 @@ export interface Answer {
 
 /** Codes of the pure rooms that say that what the user gave is wrong. */
 const INPUT_CODES =
-  /^(HEX|ADDRESS|AMOUNT|KEY|BLOB|CHALLENGE|GENESIS|CODEC|TX|VERIFY_INPUT|SIGNATURE_BACKEND_UNKNOWN)/;
+  /^(HEX|ADDRESS|AMOUNT|KEY|BLOB|CHALLENGE|GENESIS|CODEC|TX|VERIFY_INPUT|SIGNATURE_BACKEND_UNKNOWN|DATA_DIRECTORY|DEVNET_DIRECTORY)/;
 
-export function toJson(value: unknown): string {
+function toJson(value: unknown): string {
   return JSON.stringify(value, (_key, item: unknown) => {
     if (typeof item === 'bigint') return item.toString();
     return item instanceof Uint8Array ? toHex(item) : item;

@@ -6,7 +6,7 @@
  */
 import { constants } from 'node:os';
 import type { Command } from 'commander';
-import { type Answer, EXIT, printJson, remark, reportFailure } from './output.ts';
+import { type Answer, CommandError, EXIT, printJson, remark, reportFailure } from './output.ts';
 
 const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
 
@@ -33,7 +33,7 @@ function stopOnSignals(): AbortSignal {
   for (const name of SIGNALS) {
     process.on(name, () => {
       if (controller.signal.aborted) process.exit(128 + constants.signals[name]);
-      controller.abort(new Error(`stopped by ${name}`));
+      controller.abort(new CommandError(EXIT.failed, 'STOPPED', `stopped by ${name} before it was done`));
     });
   }
   return controller.signal;
@@ -74,7 +74,8 @@ export function addService<Options = object>(parent: Command, spec: ServiceSpec<
     };
     const exit = await spec.run(options, context).then(
       () => EXIT.ok,
-      (error: unknown) => reportFailure(error, json),
+      // What was interrupted fails in its own way: the reason is that it was stopped.
+      (error: unknown) => reportFailure(context.stop.aborted ? context.stop.reason : error, json),
     );
     await flushed();
     process.exit(exit);

@@ -13,7 +13,7 @@ export interface Submitted {
 }
 
 /** Throws the node's reason when it refuses the bytes. */
-export async function submitOne(client: ApiClient, bytes: Bytes): Promise<void> {
+async function submitOne(client: ApiClient, bytes: Bytes): Promise<void> {
   const [outcome] = await client.submit([bytes]);
   if (outcome!.status === 'rejected') {
     throw new CommandError(

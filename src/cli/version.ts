@@ -1,18 +1,18 @@
-/** The version of this package, as its package.json says. */
-import { readFileSync } from 'node:fs';
+/** This package's own files, from the sources and from what the build makes of them. */
+import { existsSync, readFileSync } from 'node:fs';
 
-/** From src/cli and from dist/src/cli. */
-const PLACES = ['../../package.json', '../../../package.json'];
+/** The package's folder, seen from src/cli and from dist/src/cli. */
+const ROOTS = ['../../', '../../../'];
 
+/** Location of a file at the top of this package. */
+export function packageFile(name: string): URL {
+  const roots = ROOTS.map((root) => new URL(root, import.meta.url));
+  const root = roots.find((candidate) => existsSync(new URL('package.json', candidate))) ?? roots[0]!;
+  return new URL(name, root);
+}
+
+/** The version that package.json says. */
 export function packageVersion(): string {
-  for (const place of PLACES) {
-    try {
-      const text = readFileSync(new URL(place, import.meta.url), 'utf8');
-      const { name, version } = JSON.parse(text) as { name?: string; version?: string };
-      if (name === 'kryder' && version !== undefined) return version;
-    } catch {
-      // Not there: the other one is.
-    }
-  }
-  return 'unknown';
+  const { version } = JSON.parse(readFileSync(packageFile('package.json'), 'utf8')) as { version: string };
+  return version;
 }

@@ -5,7 +5,7 @@
 import { U64_MAX } from './bytes.ts';
 import { ProtocolError } from './errors.ts';
 
-export const MICRO_PER_KRY = 1_000_000n;
+const MICRO_PER_KRY = 1_000_000n;
 
 /** "12.000001" → 12000001n. Throws `AMOUNT_INVALID`. */
 export function parseKry(text: string): bigint {

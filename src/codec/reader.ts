@@ -8,7 +8,7 @@
 import { type Bytes, readU64 } from './bytes.ts';
 import { ProtocolError } from './errors.ts';
 
-export type CodecErrorCode =
+type CodecErrorCode =
   | 'CODEC_TRUNCATED'
   | 'CODEC_TYPE'
   | 'CODEC_NOT_CANONICAL'

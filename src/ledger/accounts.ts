@@ -5,10 +5,11 @@
  * A transfer is judged in two steps, so that a refusal changes nothing: `weigh` works out the net result of its
  * movements on the side, `settle` makes it the truth.
  */
-import { type Bytes, keyOf } from '../codec/bytes.ts';
+import type { Bytes } from '../codec/bytes.ts';
 import { ProtocolError } from '../codec/errors.ts';
 import type { Movement } from '../tx/check.ts';
 import { decodeAccount, encodeAccount } from './entries.ts';
+import { HashIndex } from './hash-index.ts';
 import { accountKey } from './keys.ts';
 import type { StateView } from './state.ts';
 import type { Change } from './tree/trie.ts';
@@ -26,7 +27,8 @@ interface Account {
 export class AccountSet {
   readonly #state: StateView;
   readonly #deposit: bigint;
-  readonly #accounts = new Map<string, Account>();
+  readonly #index = new HashIndex();
+  readonly #accounts: Account[] = [];
   readonly #touched: Account[] = [];
   #round = 0;
 
@@ -36,13 +38,13 @@ export class AccountSet {
   }
 
   #account(hash: Bytes): Account {
-    const text = keyOf(hash);
-    const known = this.#accounts.get(text);
+    const index = this.#index.insert(hash);
+    const known = this.#accounts[index];
     if (known !== undefined) return known;
     const value = this.#state.get(accountKey(hash));
     const balance = value === undefined ? 0n : decodeAccount(value);
     const account = { hash, before: balance, balance, next: balance, round: 0 };
-    this.#accounts.set(text, account);
+    this.#accounts.push(account);
     return account;
   }
 
@@ -113,7 +115,7 @@ export class AccountSet {
   /** Entries that differ from the parent state, in no order. */
   changes(): Change[] {
     const changes: Change[] = [];
-    for (const { hash, before, balance } of this.#accounts.values()) {
+    for (const { hash, before, balance } of this.#accounts) {
       if (balance === before) continue;
       changes.push({ key: accountKey(hash), value: balance === 0n ? undefined : encodeAccount(balance) });
     }

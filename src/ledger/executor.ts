@@ -5,7 +5,7 @@
  *
  * Transactions come checked: encoding, bounds, balance of inputs and outputs, signatures (tx/check.ts).
  */
-import { type Bytes, keyOf } from '../codec/bytes.ts';
+import type { Bytes } from '../codec/bytes.ts';
 import { invariant, isProtocolError, ProtocolError } from '../codec/errors.ts';
 import type { CheckedTransaction } from '../tx/check.ts';
 import {
@@ -28,6 +28,7 @@ import {
   type Removal,
   removeClosed,
 } from './bounties.ts';
+import { HashIndex } from './hash-index.ts';
 import { headerLeaf } from './merkle.ts';
 import { type ChainParameters, ordinarySpace, partsPerMillion } from './parameters.ts';
 import type { ReplayKey, ReplayView } from './replay.ts';
@@ -82,7 +83,7 @@ function refuse(code: string, message: string): never {
 export class BlockExecutor {
   readonly #context: BlockContext;
   readonly #set: WorkingSet;
-  readonly #replayed = new Set<string>();
+  readonly #replayed = new HashIndex();
   readonly #replayKeys: ReplayKey[] = [];
   readonly #outcomes: TransactionOutcome[] = [];
   #expired: readonly Expiry[] = [];
@@ -120,7 +121,7 @@ export class BlockExecutor {
     apply();
     this.#bytes += tx.bytes.length;
     if (tx.kind !== KIND_CLAIMS) this.#ordinaryBytes += tx.bytes.length;
-    this.#replayed.add(keyOf(tx.replayKey));
+    this.#replayed.insert(tx.replayKey);
     this.#replayKeys.push({ validUntil: tx.validUntil, replayKey: tx.replayKey });
     this.#outcomes.push(outcome);
     return outcome;
@@ -142,7 +143,7 @@ export class BlockExecutor {
   #judge(tx: CheckedTransaction): Verdict {
     this.#checkHeight(tx);
     this.#checkSpace(tx);
-    if (this.#replayed.has(keyOf(tx.replayKey)) || this.#context.replay.has(tx.validUntil, tx.replayKey)) {
+    if (this.#replayed.has(tx.replayKey) || this.#context.replay.has(tx.validUntil, tx.replayKey)) {
       refuse('TX_REPLAY', 'this transaction, or one that it replaces, is in the chain already');
     }
     if (tx.kind === KIND_TRANSFER) return this.#judgeTransfer(tx);

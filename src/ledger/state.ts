@@ -76,10 +76,11 @@ export class State implements StateView {
 
   get(key: Bytes): Bytes | undefined {
     this.#alive();
-    const text = keyOf(key);
+    let text: string | undefined;
     for (let state: State | undefined = this; state !== undefined; state = state.#parent) {
       const overlay = state.#overlay;
       if (overlay === undefined) continue;
+      text ??= keyOf(key);
       const value = overlay.get(text);
       if (value !== undefined || overlay.has(text)) return value;
     }

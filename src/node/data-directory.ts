@@ -26,6 +26,13 @@ const nodeFile = z.strictObject({
   bootstrap: z.array(z.string().max(300)).max(64).default([]),
   apiHost: z.string().max(200).default('127.0.0.1'),
   apiPort: z.number().int().min(0).max(65_535).default(0),
+  /** Size at which the consensus journal begins a new file. */
+  journalSegmentBytes: z
+    .number()
+    .int()
+    .min(16_384)
+    .max(1024 ** 3)
+    .default(64 * 1024 ** 2),
 });
 
 export type NodeFile = z.infer<typeof nodeFile>;

@@ -13,6 +13,8 @@ interface HashTree {
   hashInto(input: Bytes, output: Bytes): void;
 }
 
+const require = createRequire(import.meta.url);
+
 /** Parts up to this total are joined in one buffer and hashed in one call. */
 const JOINED_BYTES = 16_384;
 const joined = new Uint8Array(JOINED_BYTES);
@@ -63,7 +65,7 @@ function pairwise(input: Bytes, output: Bytes): void {
 /** The backend of this machine; `report` hears why the native tree is not used, if it is not. */
 export function nodeHashBackend(report: (reason: string) => void = () => {}): HashBackend {
   try {
-    const tree = createRequire(import.meta.url)('@chainsafe/hashtree') as HashTree;
+    const tree = require('@chainsafe/hashtree') as HashTree;
     return {
       name: 'node+hashtree',
       sha256,

@@ -285,6 +285,7 @@ class KryderNode implements RunningNode {
       random: Math.random,
       randomBytes: (length) => new Uint8Array(randomBytes(length)),
       disk,
+      segmentBytes: settings.journalSegmentBytes,
       application,
       network: lanes,
       host: { fatal: this.#fatal, report: (report) => this.#report(report) },

@@ -3,6 +3,7 @@
  * that the DHT came up with are dialled while there are too few, and forgotten after some failures. A target starts
  * anew as soon as its peer was ready once, so a host that restarts is found within a fraction of a second.
  */
+import { setMaxListeners } from 'node:events';
 import { type Multiaddr, multiaddr } from '@multiformats/multiaddr';
 import { ProtocolError } from '../codec/errors.ts';
 import type { NetworkLimits } from './limits.ts';
@@ -137,6 +138,7 @@ export class Dialer {
   async #dial(key: string, target: Target): Promise<void> {
     const { now, limits, dial, onFailure } = this.#options;
     const controller = new AbortController();
+    setMaxListeners(0, controller.signal);
     const timer = setTimeout(() => controller.abort(), limits.dialTimeoutMs).unref();
     this.#underWay.add(controller);
     target.dialling = true;

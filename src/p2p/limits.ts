@@ -22,6 +22,7 @@ export interface NetworkLimits {
   readonly redialCapMs: number;
   /** How long the peer with the greater id leaves the first dial between two validators to the other. */
   readonly tieBreakMs: number;
+  /** Between two searches of the DHT for more peers, while there are too few. */
   readonly lookupIntervalMs: number;
   readonly helloTimeoutMs: number;
   /** A peer that reads nothing for so long while something waits for it is disconnected. */
@@ -85,7 +86,7 @@ export const DEFAULT_LIMITS: NetworkLimits = {
   redialMs: 250,
   redialCapMs: 15_000,
   tieBreakMs: 750,
-  lookupIntervalMs: 5_000,
+  lookupIntervalMs: 60_000,
   helloTimeoutMs: 10_000,
   stallMs: 30_000,
   streamsPerMinute: 30,

@@ -5,6 +5,7 @@
  * that a node given one address finds all the others. Lanes, limits and penalties: docs/network.md.
  */
 import { randomBytes } from 'node:crypto';
+import { setMaxListeners } from 'node:events';
 import type { Connection, PeerId, Stream } from '@libp2p/interface';
 import { peerIdFromString } from '@libp2p/peer-id';
 import { multiaddr } from '@multiformats/multiaddr';
@@ -38,6 +39,9 @@ const OPEN_TIMEOUT_MS = 5_000;
 const CLOSE_MS = 1_500;
 const TICK_MS = 1_000;
 const PARTING_MS = 250;
+/** Peers are looked for so soon after each new one, then at doubling intervals. */
+const FIRST_LOOKUP_MS = 250;
+const LOOKUP_TIMEOUT_MS = 10_000;
 const ENDS_CONNECTION: ReadonlySet<Offence> = new Set([
   'HELLO_TIMEOUT',
   'STALLED',
@@ -102,6 +106,7 @@ class LibP2PNetwork implements Network {
   readonly #totals = new Map<string, number>(SESSION_METRICS.map((name) => [name, 0]));
   readonly #timers: NodeJS.Timeout[] = [];
   #lookup: AbortController | undefined;
+  #lookupTimer: NodeJS.Timeout | undefined;
   #closed = false;
 
   constructor({ options, limits, self, topic, now, scores, host }: Parts) {
@@ -167,7 +172,7 @@ class LibP2PNetwork implements Network {
     this.#gossip.start();
     this.#dialer.start();
     this.#timers.push(setInterval(() => this.#tick(), TICK_MS).unref());
-    this.#timers.push(setInterval(() => void this.#lookUp(), this.#limits.lookupIntervalMs).unref());
+    this.#scheduleLookup(FIRST_LOOKUP_MS);
     this.#options.log.info({ peer: this.peerId, addresses: this.addresses() }, 'network is up');
   }
 
@@ -281,6 +286,7 @@ class LibP2PNetwork implements Network {
     this.#closed = true;
     for (const timer of this.#timers) clearInterval(timer);
     this.#dialer.stop();
+    clearTimeout(this.#lookupTimer);
     this.#lookup?.abort();
     this.#gossip.stop();
     for (const session of this.#sessions.values()) session.close();
@@ -335,6 +341,7 @@ class LibP2PNetwork implements Network {
       onRecords: (records) => this.#takeRecords(records, session),
       onReady: () => {
         this.#dialer.onReady(peer);
+        this.#scheduleLookup(FIRST_LOOKUP_MS);
         this.#options.log.info({ peer, validator: session.validator }, 'peer is ready');
         this.#tell(peer, 'ready');
       },
@@ -520,12 +527,23 @@ class LibP2PNetwork implements Network {
     for (const peer of this.#host.getPeers()) this.#onConnect(peer.toString());
   }
 
+  #scheduleLookup(delayMs: number): void {
+    if (this.#closed) return;
+    clearTimeout(this.#lookupTimer);
+    this.#lookupTimer = setTimeout(() => {
+      void this.#lookUp();
+      this.#scheduleLookup(Math.min(2 * delayMs, this.#limits.lookupIntervalMs));
+    }, delayMs).unref();
+  }
+
   async #lookUp(): Promise<void> {
     if (this.#lookup !== undefined || this.#sessions.size >= this.#limits.targetPeers) return;
     const lookup = new AbortController();
     const { signal } = lookup;
+    // every query of the search listens to it
+    setMaxListeners(0, signal);
     this.#lookup = lookup;
-    const timer = setTimeout(() => lookup.abort(), this.#limits.lookupIntervalMs).unref();
+    const timer = setTimeout(() => lookup.abort(), LOOKUP_TIMEOUT_MS).unref();
     try {
       for await (const peer of this.#host.peerRouting.getClosestPeers(randomBytes(32), { signal })) {
         this.#dialer.addDiscovered(peer.id.toString(), peer.multiaddrs);

@@ -17,7 +17,7 @@ import type { SignatureVerifier, SigningKey } from '../crypto/interfaces.ts';
 import { TokenBucket } from './bucket.ts';
 
 /** Bytes of the multihash of an Ed25519 peer id: an identity hash of its 36-byte public key message. */
-export const PEER_ID_BYTES = 38;
+const PEER_ID_BYTES = 38;
 const PEER_ID_PREFIX = Uint8Array.of(0x00, 0x24, 0x08, 0x01, 0x12, 0x20);
 export const MAX_ADDRESSES = 8;
 export const MAX_ADDRESS_BYTES = 128;

@@ -12,6 +12,7 @@ import { TokenBucket } from './bucket.ts';
 import type { Budget } from './budget.ts';
 import { BulkClient } from './bulk-client.ts';
 import { BulkServer } from './bulk-server.ts';
+import { FRAME_HEADER_BYTES } from './framing.ts';
 import { KeptStream } from './kept-stream.ts';
 import type { NetworkLimits } from './limits.ts';
 import { OFFENCES, type Offence } from './offences.ts';
@@ -134,8 +135,13 @@ export class Session {
     return this.#ready;
   }
 
+  /** Queues a frame. False when it was dropped, is too large for its lane, or the peer is not ready. */
   send(lane: 'hello' | 'votes' | 'proposals', frame: Bytes, rank = 0): boolean {
     if (!this.#ready) return false;
+    if (frame.length > this.#lane(lane).maxFrame + FRAME_HEADER_BYTES) {
+      this.#options.onBug(new RangeError(`a frame of ${frame.length} bytes`), `sending on ${lane}`);
+      return false;
+    }
     const { queue, writer } = this.#out[lane];
     const taken = queue.push(frame, rank);
     writer.kick();

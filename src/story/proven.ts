@@ -6,7 +6,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Header } from '../chain/header.ts';
 import type { ApiClient } from '../cli/client.ts';
-import { CommandError } from '../cli/output.ts';
+import { CommandError, EXIT } from '../cli/output.ts';
 import { type Bytes, equal, toHex } from '../codec/bytes.ts';
 import { ProtocolError } from '../codec/errors.ts';
 import { decodeCertificate, signersOf } from '../consensus/certificate.ts';
@@ -23,7 +23,7 @@ import type { TransactionBody } from '../tx/types.ts';
 import { accountProof, bountiesProof, transactionProof } from './queries.ts';
 
 /** Answers of a node that is only behind. */
-const NOT_YET = new Set(['PROOF_UNAVAILABLE', 'REQUEST_INVALID', 'API_ANSWER', 'TX_UNKNOWN', 'BEHIND']);
+const NOT_YET = new Set(['PROOF_UNAVAILABLE', 'API_ANSWER', 'TX_UNKNOWN', 'BEHIND']);
 const AGAIN_MS = 100;
 
 /** Who asks, whom, and until when. */
@@ -70,7 +70,8 @@ function finalityOf({ trust }: Inquiry, claim: FinalityClaim): { header: Header;
 }
 
 function behind(header: Header, least: number): void {
-  if (header.height < least) throw new CommandError(1, 'BEHIND', `the node is at height ${header.height}`);
+  if (header.height < least)
+    throw new CommandError(EXIT.failed, 'BEHIND', `the node is at height ${header.height}`);
 }
 
 /** The transaction with this id and the final block that it is in. */

@@ -93,7 +93,7 @@ export function signedLength(body: TransactionBody): number {
 }
 
 /** What the outputs take from the inputs: amounts, bounty deposits, advert fees. */
-export function costOfOutputs(outputs: readonly Output[], parameters: TransactionParameters): bigint {
+function costOfOutputs(outputs: readonly Output[], parameters: TransactionParameters): bigint {
   let cost = 0n;
   for (const output of outputs) {
     if (output.type === OUTPUT_PAY) cost += output.amount;

@@ -10,7 +10,7 @@ import { ProtocolError } from '../codec/errors.ts';
 import { hashStream, type StreamingHash, sha256 } from '../codec/hash.ts';
 import { NONCE_BYTES, TAG_BYTES } from './types.ts';
 
-export const SECRET_BYTES = 32;
+const SECRET_BYTES = 32;
 
 function expectBytes(bytes: Bytes, length: number, what: string): void {
   if (bytes.length !== length) {

@@ -6,7 +6,6 @@ import type { Bytes } from '../codec/bytes.ts';
 
 export const KIND_TRANSFER = 1;
 export const KIND_CLAIMS = 2;
-export type TransactionKind = typeof KIND_TRANSFER | typeof KIND_CLAIMS;
 
 export const OUTPUT_PAY = 0;
 export const OUTPUT_BOUNTY = 1;
@@ -28,7 +27,7 @@ export interface Spend {
   readonly amount: bigint;
 }
 
-export interface PayOutput {
+interface PayOutput {
   readonly type: typeof OUTPUT_PAY;
   readonly to: Bytes;
   readonly amount: bigint;
@@ -49,7 +48,7 @@ export interface BountyOutput {
 }
 
 /** Says that somebody wants `size` bytes with this tag kept. Costs the genesis parameter `advertFee`. */
-export interface AdvertOutput {
+interface AdvertOutput {
   readonly type: typeof OUTPUT_ADVERT;
   readonly tag: Bytes;
   readonly size: bigint;

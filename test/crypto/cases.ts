@@ -18,14 +18,14 @@ export interface SignatureCase {
   readonly valid: boolean;
 }
 
-export const ORDER = 2n ** 252n + 27742317777372353535851937790883648493n;
+const ORDER = 2n ** 252n + 27742317777372353535851937790883648493n;
 const FIELD = 2n ** 255n - 19n;
 
-export function littleEndian(bytes: Bytes): bigint {
+function littleEndian(bytes: Bytes): bigint {
   return BigInt(`0x${toHex(bytes.slice().reverse())}`);
 }
 
-export function toLittleEndian(value: bigint): Bytes {
+function toLittleEndian(value: bigint): Bytes {
   return fromHex(value.toString(16).padStart(64, '0')).reverse();
 }
 
@@ -48,7 +48,7 @@ function combine(scalar: number, torsion: number): Point {
 }
 
 /** Every encoding of a point that a lenient decoder might take: y or y + p, and both signs where x = 0. */
-export function encodings(point: Point): { bytes: Bytes; canonical: boolean }[] {
+function encodings(point: Point): { bytes: Bytes; canonical: boolean }[] {
   const { x, y } = point.toAffine();
   const out: { bytes: Bytes; canonical: boolean }[] = [];
   for (const value of y + FIELD < 2n ** 255n ? [y, y + FIELD] : [y]) {
@@ -100,6 +100,19 @@ export function torsionCases(keyScalars: number, nonceScalars: number): Signatur
   );
 }
 
+/** Every encoding of every small-order point as key, and as R, where the equation holds for one in eight. */
+export function smallOrderCases(scalars: number): SignatureCase[] {
+  const small = terms([0]);
+  const others = terms(Array.from({ length: scalars }, (_, n) => n * 611_953));
+  const messages = counted('small order');
+  return small.flatMap((point) =>
+    others.flatMap((other) => [
+      craft('A of small order', point, other, messages.next().value),
+      craft('R of small order', other, point, messages.next().value),
+    ]),
+  );
+}
+
 /** Honest signatures, one case each: these are what the other generators spoil. */
 export function honestCases(count: number): SignatureCase[] {
   const keys = terms([31, 37, 41, 43]).filter((term) => term.torsion === 0);
@@ -120,13 +133,13 @@ export function unreducedCases(count: number): SignatureCase[] {
 }
 
 /** The 38 strings with y ≥ p, as key and as R: nothing that they encode may be accepted. */
-export function nonCanonicalCases(): SignatureCase[] {
+export function nonCanonicalCases(rounds: number): SignatureCase[] {
   const strings: Bytes[] = [];
   for (let y = FIELD; y < 2n ** 255n; y++) {
     strings.push(toLittleEndian(y), toLittleEndian(y + (1n << 255n)));
   }
-  return honestCases(strings.length).flatMap((honest, n) => {
-    const bytes = strings[n]!;
+  return honestCases(strings.length * rounds).flatMap((honest, n) => {
+    const bytes = strings[n % strings.length]!;
     const signature = concat(bytes, honest.signature.subarray(32));
     return [
       { ...honest, name: `A=${toHex(bytes)}`, publicKey: bytes, valid: false },

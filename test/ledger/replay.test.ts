@@ -1,29 +1,30 @@
 import { describe, expect, it } from 'vitest';
 import { keyOf } from '../../src/codec/bytes.ts';
-import { HashSet, ReplayMemory } from '../../src/ledger/replay.ts';
+import { HashIndex } from '../../src/ledger/hash-index.ts';
+import { ReplayMemory } from '../../src/ledger/replay.ts';
 import { generator, named } from './support.ts';
 
 const key = (name: string | number, validUntil: number) => ({ validUntil, replayKey: named(name) });
 
-describe('hash sets', () => {
+describe('hash indexes', () => {
   it('are exact through their growth', () => {
-    const set = new HashSet();
-    for (let i = 0; i < 5_000; i++) expect(set.add(named(i))).toBe(true);
-    for (let i = 0; i < 5_000; i++) expect(set.add(named(i))).toBe(false);
+    const set = new HashIndex();
+    for (let i = 0; i < 5_000; i++) expect(set.insert(named(i))).toBe(i);
+    for (let i = 0; i < 5_000; i++) expect(set.insert(named(i))).toBe(i);
     for (let i = 0; i < 5_000; i++)
       expect([set.has(named(i)), set.has(named(-1 - i))]).toEqual([true, false]);
     expect(set.size).toBe(5_000);
   });
 
   it('tell keys apart that differ in one bit only', () => {
-    const set = new HashSet();
+    const set = new HashIndex();
     const base = named('base');
-    set.add(base);
+    set.insert(base);
     for (let bit = 0; bit < 256; bit++) {
       const other = base.slice();
       other[bit >> 3]! ^= 1 << (bit & 7);
       expect(set.has(other)).toBe(false);
-      set.add(other);
+      set.insert(other);
     }
     expect(set.size).toBe(257);
     expect(() => set.has(base.subarray(1))).toThrow(/32 bytes/);

@@ -78,10 +78,14 @@ describe('bulk lane', () => {
       if (method === 1) await new Promise<void>((resolve) => late.push(resolve));
       return bytes(method);
     });
-    const timed = client.network.request(at, 1, bytes(), { ...options, timeoutMs: 50 });
+    expect(await client.network.request(at, 0, bytes(), options)).toEqual(bytes(0));
+    const timed = client.network.request(at, 1, bytes(), { ...options, timeoutMs: 2_000 });
+    timed.catch(() => undefined);
+    await until('it is with the server', () => late.length === 1);
     await expect(timed).rejects.toMatchObject({ code: 'REQUEST_TIMEOUT', details: { method: 1 } });
     const abort = new AbortController();
     const aborted = client.network.request(at, 1, bytes(), { ...options, signal: abort.signal });
+    aborted.catch(() => undefined);
     await until('both are with the server', () => late.length === 2);
     abort.abort();
     await expect(aborted).rejects.toMatchObject({ code: 'REQUEST_CANCELLED' });

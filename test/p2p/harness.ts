@@ -104,7 +104,7 @@ export async function stopAll(): Promise<void> {
 }
 
 /** Waits until `condition` holds; fails with `what` after `ms`. */
-export async function until(what: string, condition: () => boolean, ms = 15_000): Promise<void> {
+export async function until(what: string, condition: () => boolean, ms = 30_000): Promise<void> {
   const deadline = Date.now() + ms;
   while (!condition()) {
     if (Date.now() > deadline) throw new Error(`timed out waiting until ${what}`);

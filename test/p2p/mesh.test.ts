@@ -78,7 +78,7 @@ describe('mesh', () => {
     await until('it is missed', () => readyPeers(first) === 1 && readyPeers(third) === 1);
     expect(first.events).toContain(`gone ${second.network.peerId}`);
     const again = await startNode({ n: 2, validator: true, listen });
-    await until('it is back', () => fullyMeshed([first, again, third]), 5_000);
+    await until('it is back', () => fullyMeshed([first, again, third]));
 
     // a new port, and a clock that was set back: its record wins all the same
     await stopNode(again);
@@ -102,7 +102,7 @@ describe('mesh', () => {
     const waiting = await startNode({ n: 2, validator: true, bootstrap: [address] });
     await until('some dials have failed', () => waiting.network.metrics()['dial.failures']! >= 2);
     const late = await startNode({ n: 1, validator: true, listen: [address.replace(/\/p2p\/.*/, '')] });
-    await until('they met', () => fullyMeshed([late, waiting]), 5_000);
+    await until('they met', () => fullyMeshed([late, waiting]));
   });
 
   it('refuses a host of another genesis, and tells the node nothing of it', async () => {

@@ -1,6 +1,6 @@
 /**
- * The worked examples of docs/protocol.md as text, one field a line, made by the code that they document.
- * Print them with the command in docs/protocol.md §4.9; a test compares.
+ * The worked examples of docs/protocol.md as text, one field a line, made by the code that they document. A
+ * test compares the two.
  */
 import { encodeAddress } from '../../src/codec/address.ts';
 import { type Bytes, concat, toHex, u64 } from '../../src/codec/bytes.ts';

@@ -16,10 +16,18 @@ const CHUNK = 1 << CHUNK_BITS;
 const MASK = CHUNK - 1;
 const HASH_WORDS = 8;
 
-/** Kinds of node in the `bit` column; below them stands the bit at which an inner node branches. */
+/**
+ * A node is twelve words in a row, so that a visit costs one or two cache lines: its hash, then left, right and
+ * kind. Left and right are children, of a leaf the key's slot and length. The twelfth word is not used.
+ */
+const NODE_WORDS = 12;
+const LEFT = 8;
+const RIGHT = 9;
+const KIND = 10;
+/** Kinds; below them stands the bit at which an inner node branches. */
 const LEAF = 0x7fff;
 const FREE = 0x7ffe;
-/** Flag on an inner node whose hash is still to come; its hash column then holds its level. */
+/** Flag on an inner node whose hash is still to come; its first word then holds its level. */
 const UNHASHED = 0x8000;
 
 /** Fixed-size slots for keys, so that a key's bytes are in no object of their own. */
@@ -77,10 +85,7 @@ export function differAt(a: Bytes, b: Bytes): number {
 }
 
 export class NodeArena {
-  readonly #hash: Uint32Array[] = [];
-  readonly #left: Uint32Array[] = [];
-  readonly #right: Uint32Array[] = [];
-  readonly #bit: Uint16Array[] = [];
+  readonly #chunks: Uint32Array[] = [];
   readonly #small = new KeyPool(SMALL_KEY);
   readonly #large = new KeyPool(MAX_KEY_BYTES);
   #freed: NodeId = NONE;
@@ -98,9 +103,17 @@ export class NodeArena {
     return this.#leaves;
   }
 
-  /** Bytes of all columns, used or not. */
+  /** Bytes of all chunks, used or not. */
   get bytes(): number {
-    return this.#hash.length * CHUNK * (4 * HASH_WORDS + 4 + 4 + 2) + this.#small.bytes + this.#large.bytes;
+    return this.#chunks.length * CHUNK * 4 * NODE_WORDS + this.#small.bytes + this.#large.bytes;
+  }
+
+  #chunk(id: NodeId): Uint32Array {
+    return this.#chunks[id >>> CHUNK_BITS]!;
+  }
+
+  #at(id: NodeId): number {
+    return (id & MASK) * NODE_WORDS;
   }
 
   #allocate(): NodeId {
@@ -111,21 +124,20 @@ export class NodeArena {
       return id;
     }
     const fresh = this.#top++;
-    if (fresh >>> CHUNK_BITS === this.#hash.length) {
-      this.#hash.push(new Uint32Array(CHUNK * HASH_WORDS));
-      this.#left.push(new Uint32Array(CHUNK));
-      this.#right.push(new Uint32Array(CHUNK));
-      this.#bit.push(new Uint16Array(CHUNK));
-    }
+    if (fresh >>> CHUNK_BITS === this.#chunks.length) this.#chunks.push(new Uint32Array(CHUNK * NODE_WORDS));
     return fresh;
   }
 
-  #set(id: NodeId, left: number, right: number, bit: number): void {
-    const chunk = id >>> CHUNK_BITS;
-    const at = id & MASK;
-    this.#left[chunk]![at] = left;
-    this.#right[chunk]![at] = right;
-    this.#bit[chunk]![at] = bit;
+  #set(id: NodeId, left: number, right: number, kind: number): void {
+    const chunk = this.#chunk(id);
+    const at = this.#at(id);
+    chunk[at + LEFT] = left;
+    chunk[at + RIGHT] = right;
+    chunk[at + KIND] = kind;
+  }
+
+  #hashBytes(id: NodeId): Bytes {
+    return new Uint8Array(this.#chunk(id).buffer, 4 * this.#at(id), 4 * HASH_WORDS);
   }
 
   /** A leaf with its hash, which `leafHash` made. The key is copied. */
@@ -134,32 +146,29 @@ export class NodeArena {
     const id = this.#allocate();
     this.#leaves++;
     this.#set(id, (key.length <= SMALL_KEY ? this.#small : this.#large).put(key), key.length, LEAF);
-    const words = this.#hash[id >>> CHUNK_BITS]!;
-    const from = (id & MASK) * HASH_WORDS * 4;
-    new Uint8Array(words.buffer, from, 32).set(hash);
+    this.#hashBytes(id).set(hash);
     return id;
   }
 
-  /** An inner node without a hash. Returns its id; `level` says how many layers of hashing it waits for. */
+  /** An inner node without a hash; `level` says how many layers of hashing it waits for. */
   newInner(bit: number, left: NodeId, right: NodeId): NodeId {
     const id = this.#allocate();
     this.#set(id, left, right, bit | UNHASHED);
-    const level = 1 + Math.max(this.level(left), this.level(right));
-    this.#hash[id >>> CHUNK_BITS]![(id & MASK) * HASH_WORDS] = level;
+    this.#chunk(id)[this.#at(id)] = 1 + Math.max(this.level(left), this.level(right));
     return id;
   }
 
   /** 0 for a node that has its hash; otherwise one more than the higher of its children's levels. */
   level(id: NodeId): number {
-    const chunk = id >>> CHUNK_BITS;
-    const at = id & MASK;
-    return (this.#bit[chunk]![at]! & UNHASHED) === 0 ? 0 : this.#hash[chunk]![at * HASH_WORDS]!;
+    const chunk = this.#chunk(id);
+    const at = this.#at(id);
+    return (chunk[at + KIND]! & UNHASHED) === 0 ? 0 : chunk[at]!;
   }
 
   free(id: NodeId): void {
-    const bit = this.#bit[id >>> CHUNK_BITS]![id & MASK]!;
-    invariant(bit !== FREE, 'a tree node is freed twice');
-    if (bit === LEAF) {
+    const kind = this.#chunk(id)[this.#at(id) + KIND]!;
+    invariant(kind !== FREE, 'a tree node is freed twice');
+    if (kind === LEAF) {
       (this.right(id) <= SMALL_KEY ? this.#small : this.#large).free(this.left(id));
       this.#leaves--;
     }
@@ -169,42 +178,61 @@ export class NodeArena {
   }
 
   isLeaf(id: NodeId): boolean {
-    return this.#bit[id >>> CHUNK_BITS]![id & MASK] === LEAF;
+    return this.#chunk(id)[this.#at(id) + KIND] === LEAF;
   }
 
   /** The bit of the key that decides between the children of an inner node. */
   branchBit(id: NodeId): number {
-    return this.#bit[id >>> CHUNK_BITS]![id & MASK]! & ~UNHASHED;
+    return this.#chunk(id)[this.#at(id) + KIND]! & ~UNHASHED;
   }
 
   left(id: NodeId): NodeId {
-    return this.#left[id >>> CHUNK_BITS]![id & MASK]!;
+    return this.#chunk(id)[this.#at(id) + LEFT]!;
   }
 
   right(id: NodeId): NodeId {
-    return this.#right[id >>> CHUNK_BITS]![id & MASK]!;
+    return this.#chunk(id)[this.#at(id) + RIGHT]!;
   }
 
   /** A copy of a node's hash. */
   hash(id: NodeId): Bytes {
-    const words = this.#hash[id >>> CHUNK_BITS]!;
-    return new Uint8Array(words.buffer, (id & MASK) * HASH_WORDS * 4, 32).slice();
+    return this.#hashBytes(id).slice();
   }
 
-  /** Copies a node's hash to `target[at … at + 8)`, in memory order. */
-  loadHash(id: NodeId, target: Uint32Array, at: number): void {
-    const words = this.#hash[id >>> CHUNK_BITS]!;
-    const from = (id & MASK) * HASH_WORDS;
-    for (let i = 0; i < HASH_WORDS; i++) target[at + i] = words[from + i]!;
+  /** Copies the hashes of an inner node's children to `pairs[at … at + 16)`, in memory order. */
+  loadChildren(id: NodeId, pairs: Uint32Array, at: number): void {
+    const node = this.#chunk(id);
+    const from = this.#at(id);
+    const left = node[from + LEFT]!;
+    const right = node[from + RIGHT]!;
+    const a = this.#chunk(left);
+    const b = this.#chunk(right);
+    const i = this.#at(left);
+    const j = this.#at(right);
+    for (let k = 0; k < HASH_WORDS; k++) {
+      pairs[at + k] = a[i + k]!;
+      pairs[at + HASH_WORDS + k] = b[j + k]!;
+    }
   }
 
   /** Gives an inner node its hash, `source[at … at + 8)`. */
   storeHash(id: NodeId, source: Uint32Array, at: number): void {
-    const chunk = id >>> CHUNK_BITS;
-    const words = this.#hash[chunk]!;
-    const to = (id & MASK) * HASH_WORDS;
-    for (let i = 0; i < HASH_WORDS; i++) words[to + i] = source[at + i]!;
-    this.#bit[chunk]![id & MASK]! &= ~UNHASHED;
+    const chunk = this.#chunk(id);
+    const to = this.#at(id);
+    for (let k = 0; k < HASH_WORDS; k++) chunk[to + k] = source[at + k]!;
+    chunk[to + KIND]! &= ~UNHASHED;
+  }
+
+  /** The leaf where the search for a key ends, going by branch bits alone; its key may be another. */
+  descend(root: NodeId, key: Bytes): NodeId {
+    let id = root;
+    for (;;) {
+      const chunk = this.#chunk(id);
+      const at = this.#at(id);
+      const kind = chunk[at + KIND]!;
+      if (kind === LEAF) return id;
+      id = bitOf(key, kind) === 0 ? chunk[at + LEFT]! : chunk[at + RIGHT]!;
+    }
   }
 
   /** A copy of a leaf's key. */

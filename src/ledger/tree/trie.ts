@@ -85,9 +85,7 @@ export class Trie {
       for (let start = 0; start < layer.length; start += SLICE) {
         const count = Math.min(SLICE, layer.length - start);
         for (let i = 0; i < count; i++) {
-          const id = layer[start + i]!;
-          arena.loadHash(arena.left(id), pairWords, 16 * i);
-          arena.loadHash(arena.right(id), pairWords, 16 * i + 8);
+          arena.loadChildren(layer[start + i]!, pairWords, 16 * i);
         }
         hashPairs(this.#pairs.subarray(0, 64 * count), this.#digests.subarray(0, 32 * count));
         for (let i = 0; i < count; i++) arena.storeHash(layer[start + i]!, digestWords, 8 * i);
@@ -96,16 +94,8 @@ export class Trie {
     this.#unhashed = [];
   }
 
-  /** The leaf that a key would be at, judging by the branch bits alone; its key may differ. */
-  #nearest(root: NodeId, key: Bytes): NodeId {
-    const { arena } = this;
-    let at = root;
-    while (!arena.isLeaf(at)) at = bitOf(key, arena.branchBit(at)) === 0 ? arena.left(at) : arena.right(at);
-    return at;
-  }
-
   has(root: NodeId, key: Bytes): boolean {
-    return root !== NONE && this.arena.leafDiffersAt(this.#nearest(root, key), key) < 0;
+    return root !== NONE && this.arena.leafDiffersAt(this.arena.descend(root, key), key) < 0;
   }
 
   /**
@@ -120,7 +110,7 @@ export class Trie {
     for (const { key, value } of changes) {
       invariant(previous === undefined || compare(previous, key) < 0, 'changes are sorted by key');
       previous = key;
-      const at = root === NONE ? 0 : this.arena.leafDiffersAt(this.#nearest(root, key), key);
+      const at = root === NONE ? 0 : this.arena.leafDiffersAt(this.arena.descend(root, key), key);
       if (at >= 0 && value === undefined) continue;
       parts[keys.length] = at < 0 ? NEVER : at;
       keys.push(key);
@@ -228,7 +218,7 @@ export class Trie {
   seek(root: NodeId, from: Bytes): Cursor {
     const { arena } = this;
     if (root === NONE) return { ahead: [], before: NONE };
-    const parting = arena.leafDiffersAt(this.#nearest(root, from), from);
+    const parting = arena.leafDiffersAt(arena.descend(root, from), from);
     const ahead: NodeId[] = [];
     let before = NONE;
     let at = root;

@@ -12,7 +12,7 @@ import { sodiumSigningKeys, sodiumVerifier } from './sodium.ts';
 
 /** Fastest first. */
 export const SIGNATURE_BACKENDS = ['sodium', 'node', 'noble'] as const;
-export type SignatureBackend = (typeof SIGNATURE_BACKENDS)[number];
+type SignatureBackend = (typeof SIGNATURE_BACKENDS)[number];
 
 function isBackend(name: string): name is SignatureBackend {
   return (SIGNATURE_BACKENDS as readonly string[]).includes(name);

@@ -19,13 +19,15 @@ interface Sodium {
 }
 
 const SECRET_KEY_BYTES = 64;
+/** Loaded when it is first wanted, so that a machine without the native library can say so and go on. */
+const require = createRequire(import.meta.url);
 
 let loaded: Sodium | undefined;
 
 function load(): Sodium {
   if (loaded === undefined) {
     try {
-      loaded = createRequire(import.meta.url)('sodium-native') as Sodium;
+      loaded = require('sodium-native') as Sodium;
     } catch (error) {
       throw new ProtocolError(
         'SIGNATURE_BACKEND_MISSING',
