@@ -10,7 +10,8 @@ import { latency } from './latency.ts';
 import { throughput } from './throughput.ts';
 
 const USAGE = `npm run bench -- latency [--json] [--validators N] [--interval MS] [--samples N]
-npm run bench -- throughput [--json] [--validators 1,4] [--seconds S] [--senders N] [--transfers N] [--raw-seconds S]`;
+npm run bench -- throughput [--json] [--validators 1,4] [--seconds S] [--senders N] [--transfers N] [--raw-seconds S]
+    [--profile DIR]`;
 
 const { positionals, values } = parseArgs({
   allowPositionals: true,
@@ -52,6 +53,7 @@ async function run(): Promise<unknown> {
         senders: whole(values.senders, 'senders'),
         transfers: values.transfers === undefined ? undefined : whole(values.transfers, 'transfers'),
         rawSeconds: whole(values['raw-seconds'], 'raw-seconds'),
+        profile: values.profile,
         say,
       });
     default:

@@ -13,6 +13,8 @@ export interface BenchPlan {
   readonly followers: number;
   readonly parameters: ChainParameters;
   readonly accounts: readonly GenesisAccount[];
+  /** Folder for CPU profiles of every node, one file a thread. */
+  readonly profile?: string | undefined;
   readonly say: (line: string) => void;
 }
 
@@ -22,11 +24,9 @@ export async function withNetwork<T>(plan: BenchPlan, work: (net: Devnet) => Pro
   try {
     const dir = join(folder, 'net');
     await createDevnet(dir, plan);
-    const net = await startDevnet(dir, {
-      logLevel: 'warn',
-      signal: AbortSignal.timeout(180_000),
-      report: plan.say,
-    });
+    const runtimeArgs = plan.profile === undefined ? [] : ['--cpu-prof', `--cpu-prof-dir=${plan.profile}`];
+    const signal = AbortSignal.timeout(180_000);
+    const net = await startDevnet(dir, { logLevel: 'warn', signal, runtimeArgs, report: plan.say });
     try {
       return await work(net);
     } finally {

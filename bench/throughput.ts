@@ -26,6 +26,8 @@ export interface ThroughputPlan {
   /** Signed beforehand; by default what the raw rate could finalise in the time. */
   readonly transfers: number | undefined;
   readonly rawSeconds: number;
+  /** Folder for CPU profiles of every node. */
+  readonly profile: string | undefined;
   readonly say: (line: string) => void;
 }
 
@@ -159,7 +161,7 @@ export async function throughput(
   const transfers = plan.transfers ?? Math.ceil(before * plan.seconds * 0.6);
   const measured: Omit<Row, 'rawVerifyPerSecond' | 'ratio'>[] = [];
   for (const validators of plan.validators) {
-    const network = { validators, followers: 1, parameters: PARAMETERS, accounts, say };
+    const network = { validators, followers: 1, parameters: PARAMETERS, accounts, profile: plan.profile, say };
     measured.push(await withNetwork(network, (net) => measure(net, plan, transfers)));
   }
   const after = await rawVerifyPerSecond(plan.rawSeconds);

@@ -15,9 +15,9 @@ export function withApi(command: Command): Command {
   return command.option('--api <url>', 'address of a node’s API', process.env.KRYDER_API ?? DEFAULT_API);
 }
 
-/** For options that may be repeated; their default is `[]`. */
-export function collect(value: string, sofar: readonly string[]): readonly string[] {
-  return [...sofar, value];
+/** For options that may be repeated; without any of them the option is undefined. */
+export function collect(value: string, sofar: readonly string[] | undefined): readonly string[] {
+  return [...(sofar ?? []), value];
 }
 
 /** `host:port`; an IPv6 address stands in brackets. */

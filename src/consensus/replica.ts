@@ -273,7 +273,9 @@ export class Replica {
     if (this.#stopped || deadline === undefined || deadline === this.#armedFor) return;
     this.#cancelTimer?.();
     this.#armedFor = deadline;
-    this.#cancelTimer = this.#options.clock.after(Math.max(0, deadline - this.#options.clock.now()), () => {
+    // Whole milliseconds, rounded up: a timer that fires a fraction too early would find nothing to do.
+    const delay = Math.max(0, Math.ceil(deadline - this.#options.clock.now()));
+    this.#cancelTimer = this.#options.clock.after(delay, () => {
       this.#armedFor = undefined;
       this.#cancelTimer = undefined;
       this.#step({ type: 'tick' });

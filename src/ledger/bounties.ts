@@ -126,7 +126,7 @@ export interface Expiry {
 /** Lets bounties expire whose time is over at `height`: as many as the quota allows, the longest due first. */
 export function expireBounties(set: WorkingSet, height: number, parameters: ChainParameters): Expiry[] {
   const { from, to } = dueRange(TYPE_EXPIRY, height);
-  return set.parent.ascend(from, to, queueQuota(parameters)).map(({ key }) => {
+  return set.parent.keys(from, to, queueQuota(parameters)).map((key) => {
     const place = placeInQueue(key);
     const value = set.get(bountyKey(place));
     invariant(value !== undefined, 'the expiry queue names a bounty that does not exist');
@@ -154,7 +154,7 @@ export interface Removal {
 /** Removes closed records whose time is over at `height`, within the quota, and returns their deposits. */
 export function removeClosed(set: WorkingSet, height: number, parameters: ChainParameters): Removal[] {
   const { from, to } = dueRange(TYPE_CLOSED, height);
-  return set.parent.ascend(from, to, queueQuota(parameters)).map(({ key }) => {
+  return set.parent.keys(from, to, queueQuota(parameters)).map((key) => {
     const place = placeInQueue(key);
     const value = set.get(bountyKey(place));
     invariant(value !== undefined, 'the queue of closed records names one that does not exist');

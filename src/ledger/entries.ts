@@ -1,5 +1,5 @@
 /**
- * Values of the account tree's entries, as values and as bytes (canonical MessagePack, docs/protocol.md §6).
+ * Values of the account tree's entries, as values and as bytes (canonical MessagePack, docs/protocol.md §7).
  * The readers are strict and bounded, because clients use them on what others sent: they throw `CODEC_*` or
  * `ENTRY_*`. Chain parameters and frontiers have files of their own.
  */
@@ -10,7 +10,7 @@ import { Writer } from '../codec/writer.ts';
 
 const HASH = 32;
 /** Most validators of one set. */
-export const MAX_VALIDATORS = 1_024;
+const MAX_VALIDATORS = 1_024;
 
 /** Value of entries whose key says everything. */
 export const MARK: Bytes = Uint8Array.of(0x90);
@@ -29,7 +29,7 @@ export interface BondedValidator {
 }
 
 /** What was posted; it stays readable while the bounty or its closed record does. */
-export interface BountyTerms {
+interface BountyTerms {
   readonly tag: Bytes;
   readonly nonce: Bytes;
   readonly claimKey: Bytes;
@@ -48,7 +48,7 @@ export interface OpenBounty extends BountyTerms {
   readonly status: 'open';
 }
 
-export interface ClaimedBounty extends BountyTerms {
+interface ClaimedBounty extends BountyTerms {
   readonly status: 'claimed';
   readonly closedAt: number;
   readonly destination: Bytes;
@@ -56,7 +56,7 @@ export interface ClaimedBounty extends BountyTerms {
   readonly transaction: Bytes;
 }
 
-export interface ExpiredBounty extends BountyTerms {
+interface ExpiredBounty extends BountyTerms {
   readonly status: 'expired';
   readonly closedAt: number;
   /** Part of the amount that was burned; the rest went to `refundTo`. */

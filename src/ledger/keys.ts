@@ -12,7 +12,7 @@ import { type Bytes, concat, u64 } from '../codec/bytes.ts';
 import { ProtocolError } from '../codec/errors.ts';
 import { accountHash, bountyTagHash } from '../tx/encode.ts';
 
-export const TYPE_SINGLETON = 0;
+const TYPE_SINGLETON = 0;
 export const TYPE_ACCOUNT = 1;
 export const TYPE_BOUNTY = 2;
 export const TYPE_EXPIRY = 3;

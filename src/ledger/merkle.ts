@@ -16,7 +16,7 @@ import { Writer } from '../codec/writer.ts';
 const HASH = 32;
 const LEAF_PREFIX = Uint8Array.of(0);
 /** Longest path; no list has more than 2^32 items. */
-export const MAX_PATH = 32;
+const MAX_PATH = 32;
 
 /** Leaf of a header hash. */
 export function headerLeaf(hash: Bytes): Bytes {

@@ -52,7 +52,7 @@ export function getBounty(state: StateView, tag: Bytes, id: Bytes): Bounty | und
   return value === undefined ? undefined : decodeBounty(value);
 }
 
-export interface ListedBounty {
+interface ListedBounty {
   readonly id: Bytes;
   readonly bounty: Bounty;
 }

@@ -1,24 +1,25 @@
 /**
  * The ledger's state over time. `State` is what the account tree held after one block: readable, provable,
- * immutable. Values that are final are in a base store; what blocks that are not final changed lies above it in
- * overlays, one a state. The tree of every state is in memory (its keys and hashes, not its values) and shares
- * whatever did not change.
+ * immutable. The tree of every state is in memory (its keys and hashes, not its values) and shares whatever did
+ * not change. Values are in a base store, except those that it has not been given yet: they wait at their leaf.
+ * So a read is one way down the tree and one lookup, however many blocks are not final, and what does not exist
+ * is never looked for in the store.
  *
  * `Ledger` owns the chain of states. Making a state final yields the sorted changes for one atomic database
  * batch, and from then on it is what the next states stand on: its rivals and their descendants are dropped.
- * Its values stay readable from memory until `written` says that the base store has them. A state that was
+ * Its values wait in memory until `written` says that the base store has them. A state that was
  * dropped, or lies before the final one, must not be used any more; doing so throws.
  *
  * Memory is a function of the state and of the open forks: every node of the tree is freed by the step that
  * makes it unreachable.
  */
-import { type Bytes, compare, keyOf } from '../codec/bytes.ts';
+import { type Bytes, compare } from '../codec/bytes.ts';
 import { invariant } from '../codec/errors.ts';
 import { EVERYTHING } from './keys.ts';
-import type { NodeId } from './tree/arena.ts';
+import { NONE, type NodeId } from './tree/arena.ts';
 import { successor, type TreeProof } from './tree/proof.ts';
 import { proveRange } from './tree/prove.ts';
-import { type Change, type Delta, type Entry, Trie, type TrieBuilder } from './tree/trie.ts';
+import { type Change, Delta, type Entry, type Found, Trie, type TrieBuilder } from './tree/trie.ts';
 
 /** Values as of the last batch that was written. Synchronous: what rules read is in a cache or one lookup away. */
 export interface BaseStore {
@@ -29,6 +30,8 @@ export interface BaseStore {
 export interface StateView {
   readonly root: Bytes;
   get(key: Bytes): Bytes | undefined;
+  /** Keys in [from, to), ascending, at most `limit`. Comes from memory alone. */
+  keys(from: Bytes, to: Bytes, limit: number): Bytes[];
   /** Entries in [from, to), ascending, at most `limit`. */
   ascend(from: Bytes, to: Bytes, limit: number): Entry[];
 }
@@ -41,9 +44,8 @@ export class State implements StateView {
   readonly #ledger: Ledger;
   readonly #node: NodeId;
   readonly #delta: Delta;
-  #changes: readonly Change[];
   readonly #children = new Set<State>();
-  #overlay: Map<string, Bytes | undefined> | undefined;
+  #changes: readonly Change[];
   #parent: State | undefined;
   #life: Life = 'open';
 
@@ -59,10 +61,7 @@ export class State implements StateView {
     this.#delta = tree.delta;
     this.#changes = tree.changes;
     this.root = ledger.trie.rootHash(tree.node);
-    if (tree.changes.length > 0) {
-      this.#overlay = new Map();
-      for (const { key, value } of tree.changes) this.#overlay.set(keyOf(key), value);
-    }
+    for (const { leaf, value } of tree.delta.leaves) ledger.waiting.set(leaf, value);
   }
 
   /** False once the state was dropped or superseded. */
@@ -76,27 +75,25 @@ export class State implements StateView {
 
   get(key: Bytes): Bytes | undefined {
     this.#alive();
-    let text: string | undefined;
-    for (let state: State | undefined = this; state !== undefined; state = state.#parent) {
-      const overlay = state.#overlay;
-      if (overlay === undefined) continue;
-      text ??= keyOf(key);
-      const value = overlay.get(text);
-      if (value !== undefined || overlay.has(text)) return value;
-    }
-    return this.#ledger.base.get(key);
+    const leaf = this.#ledger.trie.find(this.#node, key);
+    return leaf === NONE ? undefined : this.#value(leaf, key);
   }
 
-  #value(key: Bytes): Bytes {
-    const value = this.get(key);
+  #value(leaf: NodeId, key: Bytes): Bytes {
+    const value = this.#ledger.waiting.get(leaf) ?? this.#ledger.base.get(key);
     invariant(value !== undefined, 'the tree holds a key that the store does not');
     return value;
   }
 
+  keys(from: Bytes, to: Bytes, limit: number): Bytes[] {
+    this.#alive();
+    return this.#ledger.trie.range(this.#node, from, to, limit).map(({ key }) => key);
+  }
+
   ascend(from: Bytes, to: Bytes, limit: number): Entry[] {
     this.#alive();
-    const keys = this.#ledger.trie.keys(this.#node, from, to, limit);
-    return keys.map((key) => ({ key, value: this.#value(key) }));
+    const found = this.#ledger.trie.range(this.#node, from, to, limit);
+    return found.map(({ leaf, key }) => ({ key, value: this.#value(leaf, key) }));
   }
 
   /** All entries of a range in pages; the state must stay alive meanwhile. */
@@ -118,13 +115,14 @@ export class State implements StateView {
   /** Proof of the entries in [from, to), or of the first `limit` of them. */
   proveRange(from: Bytes, to: Bytes, limit: number): TreeProof {
     this.#alive();
-    return proveRange(this.#ledger.trie, this.#node, (key) => this.#value(key), { from, to, limit });
+    const lookUp = ({ leaf, key }: Found): Bytes => this.#value(leaf, key);
+    return proveRange(this.#ledger.trie, this.#node, lookUp, { from, to, limit });
   }
 
   /** The state after `changes`, which are sorted by key without repetition. */
   child(changes: readonly Change[]): State {
     this.#alive();
-    const delta: Delta = { created: [], replaced: [] };
+    const delta = new Delta();
     const node = this.#ledger.trie.update(this.#node, changes, delta);
     const state = new State(this.#ledger, this, { node, delta, changes });
     this.#children.add(state);
@@ -136,10 +134,10 @@ export class State implements StateView {
     this.#alive();
     invariant(this.#life === 'open', 'a final state is not dropped');
     for (const child of this.#children) child.discard();
-    for (const id of this.#delta.created) this.#ledger.trie.arena.free(id);
+    this.#ledger.free(this.#delta.created);
     if (this.#parent !== undefined) this.#parent.#children.delete(this);
     this.#parent = undefined;
-    this.#overlay = undefined;
+    this.#changes = [];
     this.#life = 'gone';
   }
 
@@ -151,7 +149,7 @@ export class State implements StateView {
     before.#children.clear();
     before.#life = 'gone';
     this.#life = 'final';
-    for (const id of this.#delta.replaced) this.#ledger.trie.arena.free(id);
+    this.#ledger.free(this.#delta.replaced);
     this.#delta.created.length = 0;
     this.#delta.replaced.length = 0;
     return this.#changes;
@@ -165,9 +163,13 @@ export class State implements StateView {
   /** For `Ledger` alone: its values, and those of all states before it, are in the base store. */
   settle(): void {
     invariant(this.#life !== 'open', 'only what is final is written');
-    this.#changes = [];
-    this.#overlay = undefined;
+    if (this.#parent !== undefined) this.#parent.settle();
     this.#parent = undefined;
+    this.#changes = [];
+    const { waiting } = this.#ledger;
+    // A leaf may have gone since, and its id may be another's now.
+    for (const { leaf, value } of this.#delta.leaves) if (waiting.get(leaf) === value) waiting.delete(leaf);
+    this.#delta.leaves.length = 0;
   }
 }
 
@@ -179,26 +181,26 @@ export interface LedgerBuilder {
 }
 
 export interface LedgerStatistics {
-  /** Entries and tree nodes in memory, over all states. */
+  /** Leaves and nodes in memory, over all states. */
   readonly leaves: number;
   readonly nodes: number;
+  /** Values that wait to be written. */
+  readonly waiting: number;
   readonly treeBytes: number;
 }
 
 export class Ledger {
   readonly base: BaseStore;
   readonly trie: Trie;
+  /** Values that the base store has not been given yet, by the leaf that they stand at. */
+  readonly waiting = new Map<NodeId, Bytes>();
   #committed: State;
 
   /** Use `open` or `builder`. */
   constructor(base: BaseStore, trie: Trie, node: NodeId) {
     this.base = base;
     this.trie = trie;
-    this.#committed = new State(this, undefined, {
-      node,
-      delta: { created: [], replaced: [] },
-      changes: [],
-    });
+    this.#committed = new State(this, undefined, { node, delta: new Delta(), changes: [] });
     this.#committed.found();
   }
 
@@ -225,7 +227,8 @@ export class Ledger {
 
   get statistics(): LedgerStatistics {
     const { arena } = this.trie;
-    return { leaves: arena.leaves, nodes: arena.live, treeBytes: arena.bytes };
+    const { size: waiting } = this.waiting;
+    return { leaves: arena.leaves, nodes: arena.live, waiting, treeBytes: arena.bytes };
   }
 
   /**
@@ -236,6 +239,15 @@ export class Ledger {
     const changes = state.succeed(this.#committed);
     this.#committed = state;
     return changes;
+  }
+
+  /** For `State` alone: gives up nodes, and whatever waits at them. */
+  free(nodes: readonly NodeId[]): void {
+    const { arena } = this.trie;
+    for (const id of nodes) {
+      if (arena.isLeaf(id)) this.waiting.delete(id);
+      arena.free(id);
+    }
   }
 
   /** Says that the base store answers with the changes of `state`, and of all before it. */

@@ -24,7 +24,7 @@ export class WorkingSet {
   readonly #supply: Supply;
   readonly #feePool: bigint;
   readonly #epochHeaders: Frontier;
-  /** Root of all boundary headers. */
+  /** All boundary headers, the genesis hash first. */
   readonly boundaries: Frontier;
   /** Headers of this epoch before the block. */
   epochHeaders: Frontier;

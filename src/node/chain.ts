@@ -271,6 +271,7 @@ export class Chain {
     let looked = 0;
     for (const tx of plan.candidates) {
       if (++looked % LATE_CHECK_EVERY === 0 && plan.late()) break;
+      if (base.replay.has(tx.validUntil, tx.replayKey)) continue;
       try {
         executor.tryTransaction(tx);
         taken.push(tx);

@@ -72,17 +72,22 @@ export class Dialer {
     this.#put(`bootstrap ${address}`, { kind: 'bootstrap', peer, addresses: [parsed] }, 0);
   }
 
-  /** A validator's addresses by its newest record; `delayMs` leaves the first move to the other side. */
-  addValidator(peer: string, addresses: readonly Multiaddr[], delayMs: number): void {
-    if (peer === this.#options.self || addresses.length === 0) return;
+  /**
+   * A validator's peer and addresses by the newest record of its key. Targets are kept by key, so that a validator
+   * that names another's host in its record cannot replace the other's addresses. `delayMs` leaves the first move to
+   * the other side.
+   */
+  addValidator(key: string, peer: string, addresses: readonly Multiaddr[], delayMs: number): void {
     this.#targets.delete(`discovered ${peer}`);
-    this.#put(`validator ${peer}`, { kind: 'validator', peer, addresses }, delayMs);
+    if (peer === this.#options.self || addresses.length === 0) this.#targets.delete(`validator ${key}`);
+    else this.#put(`validator ${key}`, { kind: 'validator', peer, addresses }, delayMs);
   }
 
-  /** Drops validators that are not in `peers` any more. */
-  keepValidators(peers: ReadonlySet<string>): void {
-    for (const [key, target] of this.#targets) {
-      if (target.kind === 'validator' && !peers.has(target.peer ?? '')) this.#targets.delete(key);
+  /** Drops validators whose keys are not in `keys` any more. */
+  keepValidators(keys: ReadonlySet<string>): void {
+    for (const [name, target] of this.#targets) {
+      if (target.kind === 'validator' && !keys.has(name.slice('validator '.length)))
+        this.#targets.delete(name);
     }
   }
 
@@ -92,7 +97,10 @@ export class Dialer {
     const key = `discovered ${peer}`;
     if (this.#targets.has(key)) return;
     let known = 0;
-    for (const target of this.#targets.values()) if (target.kind === 'discovered') known++;
+    for (const target of this.#targets.values()) {
+      if (target.kind === 'discovered') known++;
+      else if (target.peer === peer) return;
+    }
     if (known >= this.#options.limits.maxDiscovered) return;
     this.#put(key, { kind: 'discovered', peer, addresses }, 0);
   }
@@ -112,8 +120,8 @@ export class Dialer {
 
   #put(key: string, start: Pick<Target, 'kind' | 'peer' | 'addresses'>, delayMs: number): void {
     const known = this.#targets.get(key);
-    const changed = known === undefined || !sameAddresses(known.addresses, start.addresses);
-    if (!changed) return;
+    if (known !== undefined && known.peer === start.peer && sameAddresses(known.addresses, start.addresses))
+      return;
     const nextAt = this.#options.now() + delayMs;
     this.#targets.set(key, { ...start, failures: 0, nextAt, dialling: false });
   }

@@ -3,7 +3,7 @@
  * the one place that knows which defaults of these libraries do not suit a small network, a single machine or a
  * hostile peer, and why.
  */
-import '../node/polyfills.ts';
+import './polyfills.ts';
 import { noise } from '@chainsafe/libp2p-noise';
 import { generateKeyPairFromSeed } from '@libp2p/crypto/keys';
 import { type GossipSub, gossipsub, StrictNoSign, type TopicValidatorResult } from '@libp2p/gossipsub';

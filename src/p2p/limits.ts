@@ -66,6 +66,8 @@ export interface NetworkLimits {
   readonly gossipPerSecond: number;
   readonly gossipBytesPerSecond: number;
   readonly gossipSendBuffer: number;
+  /** A ready peer to which there is no gossip stream for so long has lost it: the connection is made anew. */
+  readonly gossipGraceMs: number;
 
   readonly banScore: number;
   readonly banMs: number;
@@ -123,6 +125,7 @@ export const DEFAULT_LIMITS: NetworkLimits = {
   gossipPerSecond: 200,
   gossipBytesPerSecond: 16 * MIB,
   gossipSendBuffer: 16 * MIB,
+  gossipGraceMs: 15_000,
 
   banScore: 100,
   banMs: 5 * 60_000,

@@ -5,20 +5,20 @@
  * that a node given one address finds all the others. Lanes, limits and penalties: docs/network.md.
  */
 import { randomBytes } from 'node:crypto';
-import { setMaxListeners } from 'node:events';
 import type { Connection, PeerId, Stream } from '@libp2p/interface';
 import { peerIdFromString } from '@libp2p/peer-id';
 import { multiaddr } from '@multiformats/multiaddr';
-import { type Bytes, equal, toHex } from '../codec/bytes.ts';
+import { type Bytes, equal, keyOf, toHex } from '../codec/bytes.ts';
 import { ProtocolError } from '../codec/errors.ts';
 import { Budget } from './budget.ts';
 import { Dialer } from './dialer.ts';
+import { Directory } from './directory.ts';
 import { TransactionGossip, transactionTopic } from './gossip.ts';
 import { createHost, type Host, peerIdOfSeed } from './host.ts';
-import { OwnRecord } from './identity.ts';
 import { DEFAULT_LIMITS, type NetworkLimits } from './limits.ts';
 import { type Offence, PeerScores } from './offences.ts';
-import { type PeerRecord, peerIdOfRecord, RecordStore } from './record.ts';
+import { type PeerRecord, peerIdOfRecord } from './record.ts';
+import { PeerSearch } from './search.ts';
 import { type Lane, RANK_CERTIFICATE, RANK_VOTE, SESSION_METRICS, Session } from './session.ts';
 import type { Network, NetworkOptions, PeerEvent, PeerInfo, RequestOptions, Verdict } from './types.ts';
 import {
@@ -39,17 +39,12 @@ const OPEN_TIMEOUT_MS = 5_000;
 const CLOSE_MS = 1_500;
 const TICK_MS = 1_000;
 const PARTING_MS = 250;
-/** Peers are looked for so soon after each new one, then at doubling intervals. */
-const FIRST_LOOKUP_MS = 250;
-const LOOKUP_TIMEOUT_MS = 10_000;
 const ENDS_CONNECTION: ReadonlySet<Offence> = new Set([
   'HELLO_TIMEOUT',
   'STALLED',
   'STREAM_CHURN',
   'CHAIN_MISMATCH',
 ]);
-/** A ready peer without a gossip stream for so long has lost it for good: the connection is made anew. */
-const GOSSIP_GRACE_MS = 15_000;
 
 /** Starts a host and returns when it listens. Throws `BOOTSTRAP_INVALID`, or what listening fails with. */
 export async function createNetwork(options: NetworkOptions): Promise<Network> {
@@ -93,20 +88,17 @@ class LibP2PNetwork implements Network {
   readonly #now: () => number;
   readonly #scores: PeerScores;
   readonly #host: Host;
-  readonly #records: RecordStore;
-  readonly #own: OwnRecord | undefined;
+  readonly #directory: Directory;
   readonly #dialer: Dialer;
+  readonly #search: PeerSearch;
   readonly #gossip: TransactionGossip;
   readonly #budget: Budget;
   readonly #sessions = new Map<string, Session>();
-  readonly #claims = new Map<string, Bytes>();
   readonly #instance = Uint8Array.from(randomBytes(8));
   readonly #offences = new Map<string, number>();
   /** What the sessions that are gone have counted. */
   readonly #totals = new Map<string, number>(SESSION_METRICS.map((name) => [name, 0]));
   readonly #timers: NodeJS.Timeout[] = [];
-  #lookup: AbortController | undefined;
-  #lookupTimer: NodeJS.Timeout | undefined;
   #closed = false;
 
   constructor({ options, limits, self, topic, now, scores, host }: Parts) {
@@ -117,11 +109,29 @@ class LibP2PNetwork implements Network {
     this.#scores = scores;
     this.#host = host;
     this.#budget = new Budget(limits.servedBytes);
-    this.#records = new RecordStore(options.genesisHash, options.verifier, options.validatorKeys, now);
-    if (options.consensusKey !== undefined) {
-      const id = self.toMultihash().bytes;
-      this.#own = new OwnRecord(options.genesisHash, options.consensusKey, id, now);
-    }
+    this.#directory = new Directory({
+      self,
+      genesisHash: options.genesisHash,
+      verifier: options.verifier,
+      validatorKeys: options.validatorKeys,
+      consensusKey: options.consensusKey,
+      now,
+      log: options.log,
+      onRecord: (record) => this.#dialValidator(record),
+      tell: (signed, from) => {
+        const frame = encodeRecords(signed);
+        for (const session of this.#ready(from)) session.send('hello', frame);
+      },
+      onChange: () => this.#recognise(),
+    });
+    const wantsMore = (): boolean => this.#sessions.size < limits.targetPeers;
+    this.#search = new PeerSearch({
+      routing: host.peerRouting,
+      intervalMs: limits.lookupIntervalMs,
+      wantsMore,
+      onPeer: (peer) => this.#dialer.addDiscovered(peer.id.toString(), peer.multiaddrs),
+      onError: (error) => options.log.debug({ reason: String(error) }, 'looking for peers failed'),
+    });
     this.#dialer = new Dialer({
       self: this.peerId,
       limits,
@@ -132,7 +142,7 @@ class LibP2PNetwork implements Network {
       },
       isConnected: (peer) => this.#sessions.has(peer),
       isBanned: (peer) => scores.banned(peer),
-      wantsMore: () => this.#sessions.size < limits.targetPeers,
+      wantsMore,
       onFailure: (address, error, failures) => {
         const reason = error instanceof Error ? error.message : String(error);
         options.log.debug({ address, failures, reason }, 'dial failed');
@@ -166,13 +176,15 @@ class LibP2PNetwork implements Network {
     this.#host.addEventListener('peer:discovery', ({ detail }) => {
       this.#dialer.addDiscovered(detail.id.toString(), detail.multiaddrs);
     });
-    this.#host.addEventListener('self:peer:update', () => this.#refreshOwnRecord());
+    this.#host.addEventListener('self:peer:update', () => {
+      if (!this.#closed) this.#directory.refresh(this.addresses());
+    });
     await this.#host.start();
-    this.#refreshOwnRecord();
+    this.#directory.refresh(this.addresses());
     this.#gossip.start();
     this.#dialer.start();
     this.#timers.push(setInterval(() => this.#tick(), TICK_MS).unref());
-    this.#scheduleLookup(FIRST_LOOKUP_MS);
+    this.#search.start();
     this.#options.log.info({ peer: this.peerId, addresses: this.addresses() }, 'network is up');
   }
 
@@ -247,10 +259,8 @@ class LibP2PNetwork implements Network {
   }
 
   setValidatorKeys(keys: readonly Bytes[]): void {
-    this.#records.setKeys(keys);
-    if (this.#own?.signed !== undefined) this.#records.offer(this.#own.signed);
-    this.#dialer.keepValidators(new Set(this.#records.records().map((r) => peerIdOfRecord(r).toString())));
-    this.#recognise();
+    this.#directory.setKeys(keys);
+    this.#dialer.keepValidators(new Set(this.#directory.consensusKeys().map(keyOf)));
   }
 
   metrics(): Record<string, number> {
@@ -264,7 +274,7 @@ class LibP2PNetwork implements Network {
       'peers.ready': ready.length,
       'peers.validators': ready.filter((session) => session.validator !== undefined).length,
       'peers.banned': this.#scores.bans,
-      'records.known': this.#records.size,
+      'records.known': this.#directory.size,
       'dial.targets': this.#dialer.targets,
       'dial.attempts': this.#dialer.dials,
       'dial.failures': this.#dialer.failures,
@@ -286,8 +296,7 @@ class LibP2PNetwork implements Network {
     this.#closed = true;
     for (const timer of this.#timers) clearInterval(timer);
     this.#dialer.stop();
-    clearTimeout(this.#lookupTimer);
-    this.#lookup?.abort();
+    this.#search.stop();
     this.#gossip.stop();
     for (const session of this.#sessions.values()) session.close();
     let timer: NodeJS.Timeout | undefined;
@@ -338,10 +347,10 @@ class LibP2PNetwork implements Network {
       open: (protocol) => this.#open(peer, protocol),
       hello: () => this.#hello(),
       onHello: (hello) => this.#onHello(session, hello),
-      onRecords: (records) => this.#takeRecords(records, session),
+      onRecords: (records) => this.#directory.take(records, peer),
       onReady: () => {
         this.#dialer.onReady(peer);
-        this.#scheduleLookup(FIRST_LOOKUP_MS);
+        this.#search.start();
         this.#options.log.info({ peer, validator: session.validator }, 'peer is ready');
         this.#tell(peer, 'ready');
       },
@@ -372,7 +381,7 @@ class LibP2PNetwork implements Network {
     const session = this.#sessions.get(peer);
     if (session === undefined) return;
     this.#sessions.delete(peer);
-    this.#claims.delete(peer);
+    this.#directory.forget(peer);
     this.#gossip.forget(peer);
     const totals = Object.entries(session.metrics()).filter(([name]) => /sent|received|dropped/.test(name));
     addTo(this.#totals, Object.fromEntries(totals));
@@ -403,8 +412,8 @@ class LibP2PNetwork implements Network {
       version: WIRE_VERSION,
       genesisHash: this.#options.genesisHash,
       instance: this.#instance,
-      own: this.#own?.signed,
-      records: this.#records.signed(this.#own?.consensusKey),
+      own: this.#directory.own,
+      records: this.#directory.others(),
     });
   }
 
@@ -413,91 +422,31 @@ class LibP2PNetwork implements Network {
       const theirs = toHex(hello.genesisHash);
       throw new ProtocolError<Offence>('CHAIN_MISMATCH', `the peer is of the chain with genesis ${theirs}`);
     }
-    if (hello.own !== undefined) this.#takeOwnRecordOf(session, hello.own);
+    if (hello.own !== undefined) this.#directory.takeOwnOf(session.peer, hello.own);
     const strangers = this.#ready().filter((other) => other.validator === undefined).length;
     if (session.validator === undefined && strangers >= this.#limits.maxStrangers) {
       setImmediate(() =>
         this.#disconnect(session.peer, 'all places for peers that are no validators are taken'),
       );
     }
-    this.#takeRecords(hello.records, session);
-  }
-
-  /** The record by which the peer itself says which validator it is. Both sides have to agree to the binding. */
-  #takeOwnRecordOf(session: Session, signed: Bytes): void {
-    const { outcome, record } = this.#records.offer(signed);
-    if (!equal(record.peerId, peerIdFromString(session.peer).toMultihash().bytes)) {
-      throw new ProtocolError<Offence>('RECORD_INVALID', 'the record names another peer');
-    }
-    this.#claims.set(session.peer, record.consensusKey);
-    if (outcome === 'new') this.#onNewRecords([{ record, signed }], session.peer);
-    this.#recognise();
-  }
-
-  #takeRecords(records: readonly Bytes[], from: Session): void {
-    const fresh: { record: PeerRecord; signed: Bytes }[] = [];
-    try {
-      for (const signed of records) {
-        const { outcome, record } = this.#records.offer(signed);
-        if (equal(record.peerId, peerIdFromString(from.peer).toMultihash().bytes)) {
-          this.#claims.set(from.peer, record.consensusKey);
-        }
-        if (outcome === 'new') fresh.push({ record, signed });
-      }
-    } finally {
-      if (fresh.length > 0) this.#onNewRecords(fresh, from.peer);
-    }
-  }
-
-  #onNewRecords(fresh: readonly { record: PeerRecord; signed: Bytes }[], from: string | undefined): void {
-    for (const { record } of fresh) {
-      if (this.#own !== undefined && equal(record.consensusKey, this.#own.consensusKey)) {
-        this.#onRecordOfOwnKey(record);
-      } else {
-        this.#dialValidator(record);
-      }
-    }
-    const frame = encodeRecords(fresh.map(({ signed }) => signed));
-    for (const session of this.#ready(from)) session.send('hello', frame);
-    this.#recognise();
-  }
-
-  #onRecordOfOwnKey(record: PeerRecord): void {
-    const peer = peerIdOfRecord(record).toString();
-    if (peer !== this.peerId) {
-      this.#options.log.warn({ peer }, 'another host has signed a peer record with our consensus key');
-    }
-    if (this.#own?.outbid(record) === true) this.#publishOwnRecord();
-  }
-
-  #refreshOwnRecord(): void {
-    if (this.#closed || this.#own?.update(this.addresses()) !== true) return;
-    this.#publishOwnRecord();
-  }
-
-  #publishOwnRecord(): void {
-    const signed = this.#own?.signed;
-    if (signed === undefined) return;
-    this.#records.offer(signed);
-    const frame = encodeRecords([signed]);
-    for (const session of this.#ready()) session.send('hello', frame);
+    this.#directory.take(hello.records, session.peer);
   }
 
   #dialValidator(record: PeerRecord): void {
     const peer = peerIdOfRecord(record).toString();
     const addresses = record.addresses.map((bytes) => multiaddr(bytes).encapsulate(`/p2p/${peer}`));
     // everybody meets the validators; but only they must meet all of each other
-    if (this.#own === undefined) this.#dialer.addDiscovered(peer, addresses);
-    else this.#dialer.addValidator(peer, addresses, this.peerId > peer ? this.#limits.tieBreakMs : 0);
+    if (this.#options.consensusKey === undefined) {
+      this.#dialer.addDiscovered(peer, addresses);
+      return;
+    }
+    const delay = this.peerId > peer ? this.#limits.tieBreakMs : 0;
+    this.#dialer.addValidator(keyOf(record.consensusKey), peer, addresses, delay);
   }
 
-  /** Brings the sessions' validator indices up to date with records and claims. */
+  /** Brings the sessions' validator indices up to date. */
   #recognise(): void {
-    for (const session of this.#sessions.values()) {
-      const claim = this.#claims.get(session.peer);
-      const id = peerIdFromString(session.peer).toMultihash().bytes;
-      session.validator = claim === undefined ? undefined : this.#records.indexOf(claim, id);
-    }
+    for (const session of this.#sessions.values()) session.validator = this.#directory.indexOf(session.peer);
   }
 
   #offend(peer: string, offence: Offence, detail: string): void {
@@ -518,42 +467,13 @@ class LibP2PNetwork implements Network {
   #tick(): void {
     for (const session of [...this.#sessions.values()]) {
       session.tick();
-      if (!session.ready || this.#now() - session.readyAt < GOSSIP_GRACE_MS) continue;
+      if (!session.ready || this.#now() - session.readyAt < this.#limits.gossipGraceMs) continue;
       const gossips = this.#connections(session.peer).some((connection) =>
         connection.streams.some((s) => s.direction === 'outbound' && s.protocol.startsWith('/meshsub/')),
       );
       if (!gossips) this.#disconnect(session.peer, 'the gossip stream was lost');
     }
     for (const peer of this.#host.getPeers()) this.#onConnect(peer.toString());
-  }
-
-  #scheduleLookup(delayMs: number): void {
-    if (this.#closed) return;
-    clearTimeout(this.#lookupTimer);
-    this.#lookupTimer = setTimeout(() => {
-      void this.#lookUp();
-      this.#scheduleLookup(Math.min(2 * delayMs, this.#limits.lookupIntervalMs));
-    }, delayMs).unref();
-  }
-
-  async #lookUp(): Promise<void> {
-    if (this.#lookup !== undefined || this.#sessions.size >= this.#limits.targetPeers) return;
-    const lookup = new AbortController();
-    const { signal } = lookup;
-    // every query of the search listens to it
-    setMaxListeners(0, signal);
-    this.#lookup = lookup;
-    const timer = setTimeout(() => lookup.abort(), LOOKUP_TIMEOUT_MS).unref();
-    try {
-      for await (const peer of this.#host.peerRouting.getClosestPeers(randomBytes(32), { signal })) {
-        this.#dialer.addDiscovered(peer.id.toString(), peer.multiaddrs);
-      }
-    } catch (error) {
-      if (!signal.aborted) this.#options.log.debug({ reason: String(error) }, 'looking for peers failed');
-    } finally {
-      clearTimeout(timer);
-      this.#lookup = undefined;
-    }
   }
 
   #tell(peer: string, event: PeerEvent): void {

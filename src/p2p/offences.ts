@@ -14,7 +14,7 @@ export const OFFENCES = {
   HELLO_INVALID: 100,
   /** Another genesis, or another version of the protocol. */
   CHAIN_MISMATCH: 100,
-  HELLO_TIMEOUT: 35,
+  HELLO_TIMEOUT: 20,
   /** A record that is no record, or whose signature is wrong. */
   RECORD_INVALID: 100,
   /** A vote from a peer that has not proved a consensus key. */
@@ -22,9 +22,10 @@ export const OFFENCES = {
   /** A part or error for a request that was never made, or parts beyond what was asked for. */
   RESPONSE_UNEXPECTED: 100,
   RESPONSE_TOO_LARGE: 100,
-  REQUEST_TIMEOUT: 4,
+  /** Counted only: a slow validator's votes are still worth having. */
+  REQUEST_TIMEOUT: 0,
   /** Reads nothing while something waits for it. */
-  STALLED: 35,
+  STALLED: 20,
   /** Opens streams over and over. */
   STREAM_CHURN: 50,
   /** Says hello as another process while its old connection still stands. */

@@ -25,6 +25,8 @@ export interface ChildOptions {
   readonly args: readonly string[];
   /** Standard error is appended here. */
   readonly log: string;
+  /** Options of the JavaScript runtime itself, for profiling. */
+  readonly runtimeArgs?: readonly string[];
 }
 
 const STOP_MS = 10_000;
@@ -86,10 +88,14 @@ export class Child {
   static async start(options: ChildOptions): Promise<Child> {
     const log = openSync(options.log, 'a', 0o600);
     try {
-      const child = spawn(process.execPath, [commandFile(), ...options.args], {
-        stdio: ['pipe', 'pipe', log],
-        detached: true,
-      });
+      const child = spawn(
+        process.execPath,
+        [...(options.runtimeArgs ?? []), commandFile(), ...options.args],
+        {
+          stdio: ['pipe', 'pipe', log],
+          detached: true,
+        },
+      );
       await once(child, 'spawn').catch((error: Error) => {
         throw new ProtocolError('CHILD_FAILED', `${options.name} cannot be started: ${error.message}`);
       });
@@ -179,6 +185,11 @@ export class Child {
   /** Writes one line to its standard input. */
   tell(line: Line): void {
     this.#process.stdin!.write(`${JSON.stringify(line)}\n`);
+  }
+
+  /** Ends its standard input, as the death of this process would. */
+  hangUp(): void {
+    this.#process.stdin!.end();
   }
 
   /** SIGTERM, and SIGKILL to the same process if it is still there ten seconds later. */

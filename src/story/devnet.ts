@@ -105,7 +105,7 @@ export async function createDevnet(dir: string, plan: DevnetPlan): Promise<void>
   await writeFile(join(dir, LAYOUT.marker), `${JSON.stringify({ validators, followers })}\n`);
 }
 
-export interface DevnetNode {
+interface DevnetNode {
   readonly index: number;
   readonly validator: boolean;
   readonly dir: string;
@@ -124,6 +124,8 @@ export interface Devnet {
 export interface StartOptions {
   readonly logLevel: string;
   readonly signal: AbortSignal;
+  /** Options of the JavaScript runtime for every node, for profiling. */
+  readonly runtimeArgs?: readonly string[];
   /** Hears what happens on the way, for people. */
   readonly report: (text: string) => void;
 }
@@ -193,6 +195,7 @@ export async function startDevnet(dir: string, options: StartOptions): Promise<D
           name: i < found.validators ? `validator ${i}` : `follower ${i}`,
           args: ['node', '--dir', folder, '--log-level', logLevel, '--supervised', '--json'],
           log: join(folder, LAYOUT.log),
+          runtimeArgs: options.runtimeArgs ?? [],
         }),
       );
     }

@@ -13,11 +13,11 @@ async function findings(run: Awaited<ReturnType<typeof loadVariant>>, seeds: num
 
 describe('the simulator catches broken variants', () => {
   it('finds nothing in the bundled production source', async () => {
-    expect(await findings(await loadVariant([]), 5)).toEqual([]);
+    expect(await findings(await loadVariant({ patches: [] }), 5)).toEqual([]);
   });
 
-  it.each(MUTANTS)('$name', async ({ patches }) => {
-    const found = await findings(await loadVariant(patches), SEEDS);
+  it.each(MUTANTS)('$name', async (mutant) => {
+    const found = await findings(await loadVariant(mutant), SEEDS);
     expect(found).not.toEqual([]);
   });
 });

@@ -79,6 +79,19 @@ describe('transfers', () => {
     expect(readSupply(chain.state)).toEqual({ genesis: 17_000_000n, minted: 0n, burned: 0n });
   });
 
+  it('follow one another within a block', () => {
+    const chain = new TestChain({ accounts: rich });
+    const to = (amount: bigint) => transfer({ from: 'owner', validUntil: 5, outputs: [pay('new', amount)] });
+    const onward = transfer({ from: 'new', validUntil: 5, outputs: [pay('newer', 60_000n)] });
+    const all = [to(50_000n), to(40_000n), onward, to(1n)];
+    expect(chain.verdict(onward, all[0]!)).toBe('TX_OVERSPENT');
+    chain.block(...all);
+    expect(chain.balance('new')).toBe(90_001n - 60_000n - onward.fee);
+    expect(chain.balance('newer')).toBe(60_000n);
+    const fees = all[0]!.fee + all[1]!.fee + all[3]!.fee;
+    expect(chain.balance('owner')).toBe(10_000_000n - 90_001n - fees);
+  });
+
   it('pay at least the base fee a byte', () => {
     const chain = new TestChain();
     const enough = transfer({ from: 'owner', validUntil: 5 });

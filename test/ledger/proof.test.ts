@@ -178,6 +178,20 @@ describe('range proofs', () => {
     }
   });
 
+  it('have one form for one run: a hash is never opened into hashes', () => {
+    const list = [Uint8Array.of(0, 1), Uint8Array.of(0, 2), Uint8Array.of(9)].map((key) => ({
+      key,
+      value: key,
+    }));
+    const tree = treeOf(list);
+    const proof = tree.prove(list[2]!.key);
+    expect(proof).toMatchObject({ shape: Uint8Array.of(0b1000_0000), leaves: [list[2]] });
+    const [a, b] = list.map(({ key, value }) => leafHash(key, value)) as [Bytes, Bytes];
+    const opened = { ...proof, shape: Uint8Array.of(0b1100_0000), left: concat(a, b) };
+    expect(equal(sha256(a, b), proof.left)).toBe(true);
+    expect(codeOf(() => verifyEntry(tree.root, list[2]!.key, opened))).toBe('PROOF_SHAPE');
+  });
+
   it('every changed proof fails or proves the same', () => {
     const next = generator(11);
     let same = 0;

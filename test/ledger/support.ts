@@ -20,6 +20,7 @@ import { type Recount, recount } from '../../src/ledger/recount.ts';
 import { ReplayMemory } from '../../src/ledger/replay.ts';
 import { type BaseStore, Ledger, type State } from '../../src/ledger/state.ts';
 import type { Change, Entry } from '../../src/ledger/tree/trie.ts';
+import { installNodeHash } from '../../src/node/hash.ts';
 import { type CheckedTransaction, checkTransaction } from '../../src/tx/check.ts';
 import { bountyId, encodeTransaction } from '../../src/tx/encode.ts';
 import {
@@ -34,6 +35,8 @@ import {
   type SignedTransaction,
   type Spend,
 } from '../../src/tx/types.ts';
+
+installNodeHash();
 
 /** 32 bytes that a name stands for: address, tag, key, nonce. */
 export function named(name: string | number): Bytes {
@@ -99,7 +102,7 @@ export function freshSalt(): Bytes {
 }
 
 /** Encodes and checks like a worker does, save for the signatures. */
-export function checked(tx: SignedTransaction, parameters: ChainParameters = PARAMETERS): CheckedTransaction {
+function checked(tx: SignedTransaction, parameters: ChainParameters = PARAMETERS): CheckedTransaction {
   return checkTransaction(encodeTransaction(tx), {
     genesisHash: GENESIS_HASH,
     parameters,

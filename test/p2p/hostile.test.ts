@@ -2,11 +2,12 @@
 import { multiaddr } from '@multiformats/multiaddr';
 import { afterEach, describe, expect, it } from 'vitest';
 import { type Bytes, concat } from '../../src/codec/bytes.ts';
+import type { ProtocolError } from '../../src/codec/errors.ts';
 import { frame } from '../../src/p2p/framing.ts';
 import { peerIdOfSeed } from '../../src/p2p/host.ts';
 import { DEFAULT_LIMITS } from '../../src/p2p/limits.ts';
 import { signRecord } from '../../src/p2p/record.ts';
-import { encodeRequest, encodeVote, PROTOCOL } from '../../src/p2p/wire.ts';
+import { encodeFailure, encodePartHeader, encodeRequest, encodeVote, PROTOCOL } from '../../src/p2p/wire.ts';
 import { bytes, GENESIS, hostSeed, type Node, signingKey, startNode, stopAll, until } from './harness.ts';
 import { goodHello, greet, rawHost, stopRawHosts } from './raw-host.ts';
 
@@ -161,5 +162,99 @@ describe('a hostile host', () => {
     // what its flow-control window took, and two more that fit in what it may have reserved
     expect(made).toBeLessThanOrEqual(5);
     expect(victim.network.metrics()['bulk.served.free.bytes']).toBe(DEFAULT_LIMITS.servedBytes);
+  });
+
+  it.each([
+    [
+      'a part that nobody asked for',
+      PROTOCOL.bulk,
+      concat(encodePartHeader(9, true, 1), bytes(1)),
+      'RESPONSE_UNEXPECTED',
+    ],
+    ['an error that nobody asked for', PROTOCOL.bulk, encodeFailure(9, 'BUSY', 'no'), 'RESPONSE_UNEXPECTED'],
+    [
+      'more than it was asked for',
+      PROTOCOL.bulk,
+      concat(encodePartHeader(1, false, 11), new Uint8Array(11)),
+      'RESPONSE_TOO_LARGE',
+    ],
+    ['a response frame over its bound', PROTOCOL.bulk, bytes(0, 0x10, 0, 7), 'FRAME_INVALID'],
+    ['a request as a response', PROTOCOL.bulk, encodeRequest(1, 1, 1, bytes(1)), 'ENVELOPE_INVALID'],
+    ['votes on a stream that it did not open', PROTOCOL.votes, encodeVote(bytes(1)), 'ENVELOPE_INVALID'],
+  ])('that is asked and sends %s is banned', async (_name, protocol, message, offence) => {
+    const victim = await startNode({ n: 1 });
+    const attacker = await rawHost(victim);
+    await greet(attacker);
+    await until('the lane is there', () => attacker.opened.has(protocol));
+    const request = victim.network.request(attacker.id, 1, bytes(), {
+      timeoutMs: 9_000,
+      maxResponseBytes: 10,
+    });
+    const outcome = request.then(
+      () => 'answered',
+      (error: ProtocolError) => error.code,
+    );
+    await until('the request is under way', () => victim.network.metrics()['bulk.asked.sent.bytes']! > 0);
+    attacker.opened.get(protocol)![0]!.send(message);
+    await expectBan(victim, offence);
+    expect(await outcome).toBe(offence === 'RESPONSE_TOO_LARGE' ? offence : 'PEER_GONE');
+  });
+
+  it('that resets a lane gets a new one, and misses only what was on its way', async () => {
+    const victim = await startNode({ n: 1 });
+    const attacker = await rawHost(victim);
+    await greet(attacker);
+    const streams = () => attacker.opened.get(PROTOCOL.votes) ?? [];
+    await until('the lane is there', () => streams().length === 1);
+    streams()[0]!.abort(new Error('reset by the test'));
+    await until('there is a new one', () => streams().length === 2);
+    let received = 0;
+    streams()[1]!.addEventListener('message', ({ data }) => {
+      received += data.byteLength;
+    });
+    expect(victim.network.sendCertificate(attacker.id, bytes(1))).toBe(true);
+    await until('the certificate is there', () => received === 6);
+  });
+
+  it('that reads no votes costs a bounded queue, and is dropped', async () => {
+    const victim = await startNode({ n: 1, limits: { stallMs: 1_500 } });
+    const attacker = await rawHost(victim);
+    await greet(attacker);
+    await until('the lane is there', () => attacker.opened.has(PROTOCOL.votes));
+    attacker.opened.get(PROTOCOL.votes)![0]!.pause();
+    let most = 0;
+    for (let i = 0; i < 400; i++) {
+      victim.network.broadcastCertificate(new Uint8Array(50_000));
+      if (i % 20 === 0) await new Promise((resolve) => setImmediate(resolve));
+      most = Math.max(most, victim.network.metrics()['votes.queue.bytes']!);
+    }
+    expect(most).toBeGreaterThan(0);
+    expect(most).toBeLessThanOrEqual(DEFAULT_LIMITS.voteQueueBytes);
+    expect(victim.network.metrics()['votes.dropped']).toBeGreaterThan(200);
+    await until(
+      'it is dropped',
+      () => offences(victim, 'STALLED') > 0 && victim.network.peers().length === 0,
+    );
+  });
+
+  it('that takes no gossip is disconnected, without a penalty', async () => {
+    const victim = await startNode({ n: 1, limits: { gossipGraceMs: 300 } });
+    const attacker = await rawHost(victim, 50, async (host) => {
+      await host.unhandle(host.getProtocols().filter((protocol) => protocol.startsWith('/meshsub/')));
+    });
+    await greet(attacker);
+    await until('it was ready', () => victim.events.includes(`ready ${attacker.id}`));
+    await until('it is gone', () => victim.events.includes(`gone ${attacker.id}`));
+    expect(victim.network.metrics()['peers.banned']).toBe(0);
+  });
+
+  it('is never sent a frame that its lane does not allow', async () => {
+    const victim = await startNode({ n: 1 });
+    const attacker = await rawHost(victim);
+    await greet(attacker);
+    await until('it is ready', () => isReady(victim));
+    expect(victim.network.sendCertificate(attacker.id, new Uint8Array(65_536))).toBe(false);
+    expect(victim.network.sendProposalTo(attacker.id, new Uint8Array(2 * MIB + 1))).toBe(false);
+    expect(victim.network.sendProposalTo(attacker.id, new Uint8Array(2 * MIB))).toBe(true);
   });
 });

@@ -1,6 +1,7 @@
+import { peerIdFromString } from '@libp2p/peer-id';
 import { multiaddr } from '@multiformats/multiaddr';
 import { afterEach, describe, expect, it } from 'vitest';
-import { decodeSignedRecord } from '../../src/p2p/record.ts';
+import { decodeSignedRecord, signRecord } from '../../src/p2p/record.ts';
 import {
   bytes,
   GENESIS,
@@ -12,7 +13,7 @@ import {
   stopNode,
   until,
 } from './harness.ts';
-import { greet, rawHost, stopRawHosts } from './raw-host.ts';
+import { goodHello, greet, rawHost, stopRawHosts } from './raw-host.ts';
 
 afterEach(async () => {
   await Promise.all([stopRawHosts(), stopAll()]);
@@ -141,6 +142,30 @@ describe('mesh', () => {
     await until('it is banned', () => validator.network.metrics()['peers.banned'] === 1);
     expect(validator.votes).toEqual([]);
     await until('it is gone', () => validator.network.peers().length === 0);
+  });
+
+  it('lets no validator take over the host of another with a record that names it', async () => {
+    const first = await startNode({ n: 1, validator: true });
+    const evil = signingKey(3);
+    const peerId = peerIdFromString(first.network.peerId).toMultihash().bytes;
+    const addresses = [multiaddr('/ip4/127.0.0.1/tcp/9').bytes];
+    const record = signRecord(
+      { consensusKey: evil.publicKey, peerId, addresses, sequence: 1 },
+      GENESIS,
+      evil,
+    );
+    await greet(await rawHost(first), goodHello({ records: [record] }));
+    await until('the record is known', () => first.network.metrics()['records.known'] === 2);
+    // the victim itself passes on the record by which another key claims its host
+    const second = await startNode({ n: 2, validator: true, bootstrap: first.network.addresses() });
+    await until(
+      'they met',
+      () => second.network.metrics()['records.known'] === 3 && validatorsAt(second).length === 1,
+    );
+    expect(validatorsAt(second)).toEqual([0]);
+    first.network.broadcastVote(bytes(1));
+    await until('the vote counts as its own', () => second.votes.length === 1);
+    expect(second.votes[0]!.from).toBe(0);
   });
 
   it('follows a change of the validator set', async () => {

@@ -16,6 +16,7 @@ import { GENESIS, hostSeed, type Node } from './harness.ts';
 
 export interface RawHost {
   readonly host: Host;
+  readonly id: string;
   /** Hellos that the victim said, oldest first. */
   readonly hellos: Hello[];
   /** Signed records that the victim told, in hellos and later. */
@@ -34,7 +35,11 @@ export async function stopRawHosts(): Promise<void> {
   await Promise.all(hosts.splice(0).map((host) => host.stop()));
 }
 
-export async function rawHost(victim: Node, n = 50): Promise<RawHost> {
+export async function rawHost(
+  victim: Node,
+  n = 50,
+  prepare: (host: Host) => Promise<void> = async () => {},
+): Promise<RawHost> {
   const host = await createHost({
     seed: hostSeed(n),
     listen: [],
@@ -59,13 +64,14 @@ export async function rawHost(victim: Node, n = 50): Promise<RawHost> {
     });
   }
   await host.start();
+  await prepare(host);
   const connect: RawHost['connect'] = async () => {
     const addresses = victim.network.addresses().map((address) => multiaddr(address));
     const connection = await host.dial(addresses, { force: true });
     return { open: (protocol) => connection.newStream(protocol) };
   };
   const { open } = await connect();
-  return { host, hellos, records, opened, connect, open };
+  return { host, id: host.peerId.toString(), hellos, records, opened, connect, open };
 }
 
 function readMessages(stream: Stream, onMessage: (message: HelloMessage) => void): void {

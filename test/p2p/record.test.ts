@@ -47,6 +47,22 @@ describe('peer records', () => {
     expect(verifier.verify(signature, preimage, validator.publicKey)).toBe(true);
   });
 
+  it('are encoded and signed as docs/protocol.md shows', async () => {
+    const example: PeerRecord = {
+      consensusKey: validator.publicKey,
+      peerId: (await peerIdOfSeed(new Uint8Array(32).fill(2))).toMultihash().bytes,
+      addresses: [multiaddr('/ip4/203.0.113.5/tcp/7300').bytes],
+      sequence: 1_767_225_600_000,
+    };
+    const encoded =
+      '94c4208a88e3dd7409f195fd52db2d3cba5d72ca6709bf1d94121bf3748801b40f6f5cc426002408011220' +
+      '8139770ea87d175f56a35466c34c7ecccb8d8a91b4ee37a25df60f5b8fc9b39491c40804cb007105061c84cf0000019b76daa800';
+    const signature =
+      'f4f2b3c5516ada4dbad09f2ca6764c0e5d144a8811af72e498adc9037e233c97' +
+      '485aa47f2eec26f91fa02bb9e2c0c3b6620dd7d4ea1c7ec86c5d5018708a8b01';
+    expect(toHex(signRecord(example, GENESIS, validator))).toBe(`92c45f${encoded}c440${signature}`);
+  });
+
   it('name a peer id', async () => {
     expect(peerIdOfRecord(record()).toString()).toBe((await peerIdOfSeed(hostSeed(1))).toString());
   });

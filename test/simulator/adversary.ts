@@ -83,7 +83,7 @@ export class Adversary implements Endpoint {
         if (next > this.#view) {
           this.#view = next;
           this.#lead(next);
-          if (random.chance(0.5)) this.#vote({ kind: NULLIFY, epoch: 0, view: next }, 0.7);
+          if (random.chance(0.5)) this.#spoil(next, 0.7);
         }
         // An old certificate, once more, and one that nobody signed.
         if (random.chance(0.05)) network.broadcast(this, message);
@@ -117,8 +117,13 @@ export class Adversary implements Endpoint {
   #supportAll(proposal: Proposal): void {
     this.#vote({ kind: NOTARIZE, proposal }, 0.8);
     this.#vote({ kind: FINALIZE, proposal }, 0.8);
-    if (this.#options.random.chance(0.5)) {
-      this.#vote({ kind: NULLIFY, epoch: 0, view: proposal.view }, 0.5);
+    if (this.#options.random.chance(0.5)) this.#spoil(proposal.view, 0.5);
+  }
+
+  /** X, except in a view of its own, which it has better uses for. */
+  #spoil(view: number, reach: number): void {
+    if (leaderOf(this.#options.set, view) !== this.index) {
+      this.#vote({ kind: NULLIFY, epoch: 0, view }, reach);
     }
   }
 

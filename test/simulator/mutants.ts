@@ -8,6 +8,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { build } from 'esbuild';
+import type { Scenario } from './scenario.ts';
 import type { RunResult } from './world.ts';
 
 export interface Patch {
@@ -20,6 +21,8 @@ export interface Patch {
 export interface Mutant {
   readonly name: string;
   readonly patches: readonly Patch[];
+  /** Replaces parts of the seeds' scenarios, to get at what chance rarely finds. */
+  readonly scenario?: Partial<Scenario>;
 }
 
 const noGuard = (rule: string): Patch => ({
@@ -52,6 +55,7 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     name: 'the skipped views of a proposal need not be nullified',
+    scenario: { adversary: 'conflicter', specialty: 'stale-parent', loss: 0.2, maxDelay: 60 },
     patches: [
       {
         file: 'engine/tasks.ts',
@@ -136,11 +140,15 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'nothing is ever sent again or fetched',
     patches: [
-      { file: 'engine/standstill.ts', find: 'if (now < this.#deadline) return [];', replace: 'return [];' },
       {
-        file: 'engine/fetcher.ts',
-        find: 'if (fetch.nextAt > now) continue;',
-        replace: 'if (now >= 0) continue;',
+        file: 'engine/standstill.ts',
+        find: 'for (let sent = round.view === from.view ? from.sent : 0; sent < items.length; sent++) {',
+        replace: 'for (let sent = items.length; sent < items.length; sent++) {',
+      },
+      {
+        file: 'replica.ts',
+        find: 'network.requestCertificate(effect.query, effect.preferred);',
+        replace: '',
       },
       {
         file: 'engine/views.ts',
@@ -180,13 +188,16 @@ export const MUTANTS: readonly Mutant[] = [
 const here = fileURLToPath(new URL('.', import.meta.url));
 
 /** The simulator around the patched source. Throws if a patch does not fit the source any more. */
-export async function loadVariant(patches: readonly Patch[]): Promise<(seed: number) => Promise<RunResult>> {
+export async function loadVariant({
+  patches,
+  scenario,
+}: Omit<Mutant, 'name'>): Promise<(seed: number) => Promise<RunResult>> {
   const pending = new Set(patches);
   const bundle = await build({
     stdin: {
       contents: `import { runScenario } from './world.ts';
         import { scenarioOf } from './scenario.ts';
-        export const run = (seed) => runScenario(scenarioOf(seed));`,
+        export const run = (seed, changes) => runScenario({ ...scenarioOf(seed), ...changes });`,
       resolveDir: here,
     },
     bundle: true,
@@ -218,9 +229,9 @@ export async function loadVariant(patches: readonly Patch[]): Promise<(seed: num
     const file = join(directory, 'variant.mjs');
     await writeFile(file, bundle.outputFiles[0]!.contents);
     const loaded = (await import(/* @vite-ignore */ pathToFileURL(file).href)) as {
-      run: (seed: number) => Promise<RunResult>;
+      run: (seed: number, changes: Partial<Scenario>) => Promise<RunResult>;
     };
-    return loaded.run;
+    return (seed) => loaded.run(seed, scenario ?? {});
   } finally {
     await rm(directory, { recursive: true, force: true });
   }

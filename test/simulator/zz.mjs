@@ -1,4 +1,3 @@
-process.on("SIGTERM",()=>process.exit(3));
 // test/simulator/mutants.ts
 import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -34,6 +33,7 @@ var MUTANTS = [
   },
   {
     name: "the skipped views of a proposal need not be nullified",
+    scenario: { adversary: "conflicter", specialty: "stale-parent", loss: 0.2, maxDelay: 60 },
     patches: [
       {
         file: "engine/tasks.ts",
@@ -115,11 +115,15 @@ var MUTANTS = [
   {
     name: "nothing is ever sent again or fetched",
     patches: [
-      { file: "engine/standstill.ts", find: "if (now < this.#deadline) return [];", replace: "return [];" },
       {
-        file: "engine/fetcher.ts",
-        find: "if (fetch.nextAt > now) continue;",
-        replace: "if (now >= 0) continue;"
+        file: "engine/standstill.ts",
+        find: "for (let sent = round.view === from.view ? from.sent : 0; sent < items.length; sent++) {",
+        replace: "for (let sent = items.length; sent < items.length; sent++) {"
+      },
+      {
+        file: "replica.ts",
+        find: "network.requestCertificate(effect.query, effect.preferred);",
+        replace: ""
       },
       {
         file: "engine/views.ts",
@@ -156,13 +160,16 @@ var MUTANTS = [
   }
 ];
 var here = fileURLToPath(new URL(".", import.meta.url));
-async function loadVariant(patches) {
+async function loadVariant({
+  patches,
+  scenario
+}) {
   const pending = new Set(patches);
   const bundle = await build({
     stdin: {
       contents: `import { runScenario } from './world.ts';
         import { scenarioOf } from './scenario.ts';
-        export const run = (seed) => runScenario(scenarioOf(seed));`,
+        export const run = (seed, changes) => runScenario({ ...scenarioOf(seed), ...changes });`,
       resolveDir: here
     },
     bundle: true,
@@ -197,7 +204,7 @@ async function loadVariant(patches) {
       /* @vite-ignore */
       pathToFileURL(file).href
     );
-    return loaded.run;
+    return (seed) => loaded.run(seed, scenario ?? {});
   } finally {
     await rm(directory, { recursive: true, force: true });
   }
@@ -209,10 +216,17 @@ var from = Number(process.argv[3] ?? 0);
 var to = Number(process.argv[4] ?? 10);
 for (const m of MUTANTS) {
   if (!m.name.includes(only)) continue;
-  const run = await loadVariant(m.patches);
+  const run = await loadVariant(m);
+  let t = Date.now(), hits = 0, first = -1, what = "";
   for (let s = from; s < to; s++) {
-    const t = Date.now();
     const r = await run(s);
-    console.log(s, Date.now() - t, r.finalizations, r.violations[0], r.stuck);
+    if (r.violations.length || r.stuck) {
+      hits++;
+      if (first < 0) {
+        first = s;
+        what = r.violations[0] ?? "stuck " + r.stuck;
+      }
+    }
   }
+  console.log(`${m.name}: first ${first}, ${hits}, ${Date.now() - t} ms: ${what}`);
 }

@@ -1,7 +1,24 @@
-import { scenarioOf } from './scenario.ts';
-import { runScenario } from './world.ts';
-process.on('unhandledRejection', (e) => console.log('UNHANDLED', e));
-let last = ''; let n = 0;
-setInterval(() => console.log('alive', last, n), 2000).unref();
-const r = await runScenario(scenarioOf(1), (l) => { last = l; n++; });
-console.log(r);
+import { loadVariant, MUTANTS } from './mutants.ts';
+
+const only = process.argv[2]!;
+const from = Number(process.argv[3] ?? 0),
+  to = Number(process.argv[4] ?? 10);
+for (const m of MUTANTS) {
+  if (!m.name.includes(only)) continue;
+  const run = await loadVariant(m);
+  let t = Date.now(),
+    hits = 0,
+    first = -1,
+    what = '';
+  for (let s = from; s < to; s++) {
+    const r = await run(s);
+    if (r.violations.length || r.stuck) {
+      hits++;
+      if (first < 0) {
+        first = s;
+        what = r.violations[0] ?? 'stuck ' + r.stuck;
+      }
+    }
+  }
+  console.log(`${m.name}: first ${first}, ${hits}, ${Date.now() - t} ms: ${what}`);
+}

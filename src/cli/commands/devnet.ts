@@ -21,7 +21,7 @@ interface DevnetOptions {
   readonly validators?: string;
   readonly followers?: string;
   readonly interval?: string;
-  readonly set: readonly string[];
+  readonly set?: readonly string[];
   readonly logLevel: string;
 }
 
@@ -35,14 +35,14 @@ async function prepare(dir: string, options: DevnetOptions): Promise<void> {
     await createDevnet(dir, {
       validators: Number(validators ?? 4),
       followers: Number(followers ?? 0),
-      parameters: withParameters(DEVNET_PARAMETERS, [...interval, ...options.set]),
+      parameters: withParameters(DEVNET_PARAMETERS, [...interval, ...(options.set ?? [])]),
     });
     return;
   }
   const differs =
     Number(validators ?? found.validators) !== found.validators ||
     Number(followers ?? found.followers) !== found.followers;
-  if (differs || options.interval !== undefined || options.set.length > 0) {
+  if (differs || options.interval !== undefined || options.set !== undefined) {
     throw usageError(
       `"${dir}" holds a devnet of ${found.validators} validators and ${found.followers} followers already`,
       'start it with --dir alone, or choose another folder',
@@ -106,7 +106,7 @@ export function register(program: Command): void {
         .option('--validators <n>', 'nodes that vote (default: 4)')
         .option('--followers <n>', 'nodes that only follow (default: 0)')
         .option('--interval <ms>', 'time between blocks (default: 1000)')
-        .option('--set <parameter=value>', 'another value of a parameter, amounts in µKRY', collect, [])
+        .option('--set <parameter=value>', 'another value of a parameter, amounts in µKRY', collect)
         .option('--log-level <level>', 'log level of the nodes', 'info'),
     run,
   });

@@ -16,15 +16,19 @@ interface NewOptions {
   readonly name: string;
   readonly validators: string;
   readonly stake: string;
-  readonly account: readonly string[];
+  readonly account?: readonly string[];
   readonly parameters: string;
   readonly interval?: string;
-  readonly set: readonly string[];
+  readonly set?: readonly string[];
   readonly out: string;
 }
 
 function sum(amounts: readonly bigint[]): bigint {
   return amounts.reduce((a, b) => a + b, 0n);
+}
+
+function counted(count: number, noun: string): string {
+  return `${count} ${noun}${count === 1 ? '' : 's'}`;
 }
 
 function describe(genesis: Genesis): Answer {
@@ -45,8 +49,9 @@ function describe(genesis: Genesis): Answer {
     text: [
       `chain         ${genesis.name}, from ${new Date(genesis.time).toISOString()}`,
       `genesis hash  ${toHex(genesisHash(genesis))}`,
-      `supply        ${formatKry(balances + stakes)} KRY: ${formatKry(balances)} in ${genesis.accounts.length} ` +
-        `accounts, ${formatKry(stakes)} staked by ${genesis.validators.length} validators`,
+      `supply        ${formatKry(balances + stakes)} KRY: ${formatKry(balances)} in ` +
+        `${counted(genesis.accounts.length, 'account')}, ${formatKry(stakes)} staked by ` +
+        counted(genesis.validators.length, 'validator'),
       'parameters',
       ...Object.entries(parameters).map(([name, value]) => `  ${name.padEnd(18)} ${value}`),
     ],
@@ -70,7 +75,7 @@ function parametersOf(options: NewOptions) {
     );
   }
   const interval = options.interval === undefined ? [] : [`blockInterval=${options.interval}`];
-  return withParameters(base, [...interval, ...options.set]);
+  return withParameters(base, [...interval, ...(options.set ?? [])]);
 }
 
 function registerNew(group: Command): void {
@@ -83,16 +88,16 @@ function registerNew(group: Command): void {
         .requiredOption('--validators <n>', 'how many validators it begins with')
         .requiredOption('--out <dir>', 'where to write genesis.json and the key files')
         .option('--stake <kry>', 'what each of them has bonded', '1000')
-        .option('--account <address=kry>', 'a first balance; may be repeated', collect, [])
+        .option('--account <address=kry>', 'a first balance; may be repeated', collect)
         .option('--parameters <set>', `${Object.keys(PARAMETER_SETS).join(' or ')}`, 'devnet')
         .option('--interval <ms>', 'time between blocks')
-        .option('--set <parameter=value>', 'another value of a parameter, amounts in µKRY', collect, []),
+        .option('--set <parameter=value>', 'another value of a parameter, amounts in µKRY', collect),
     run: async (_, options) => {
       const { genesis, seeds } = newGenesis({
         name: options.name,
         validators: wholeNumber(options.validators, '--validators', 1, 1_024),
         stake: parseKry(options.stake),
-        accounts: options.account.map(parseAccount),
+        accounts: (options.account ?? []).map(parseAccount),
         parameters: parametersOf(options),
       });
       await mkdir(options.out, { recursive: true, mode: 0o700 });

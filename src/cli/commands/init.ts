@@ -12,9 +12,9 @@ interface InitOptions {
   readonly dir: string;
   readonly genesis: string;
   readonly consensusKey?: string;
-  readonly listen: readonly string[];
-  readonly announce: readonly string[];
-  readonly bootstrap: readonly string[];
+  readonly listen?: readonly string[];
+  readonly announce?: readonly string[];
+  readonly bootstrap?: readonly string[];
   readonly api: string;
 }
 
@@ -27,9 +27,9 @@ export function register(program: Command): void {
         .requiredOption('--dir <dir>', 'the data directory')
         .requiredOption('--genesis <file>', 'genesis file of the chain')
         .option('--consensus-key <file>', 'key file of a validator; without it the node follows')
-        .option('--listen <multiaddr>', 'where to listen for peers; may be repeated', collect, [])
-        .option('--announce <multiaddr>', 'what to tell others instead; may be repeated', collect, [])
-        .option('--bootstrap <multiaddr>', 'a node to join through; may be repeated', collect, [])
+        .option('--listen <multiaddr>', 'where to listen for peers; may be repeated', collect)
+        .option('--announce <multiaddr>', 'what to tell others instead; may be repeated', collect)
+        .option('--bootstrap <multiaddr>', 'a node to join through; may be repeated', collect)
         .option('--api <host:port>', 'where the HTTP API listens', '127.0.0.1:7070'),
     run: async (_, options) => {
       const genesis = await readGenesisFile(options.genesis);
@@ -49,9 +49,9 @@ export function register(program: Command): void {
         options.dir,
         genesis,
         {
-          ...(options.listen.length === 0 ? {} : { listen: [...options.listen] }),
-          announce: [...options.announce],
-          bootstrap: [...options.bootstrap],
+          ...(options.listen === undefined ? {} : { listen: [...options.listen] }),
+          announce: [...(options.announce ?? [])],
+          bootstrap: [...(options.bootstrap ?? [])],
           apiHost: host,
           apiPort: port,
         },

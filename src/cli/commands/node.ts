@@ -12,9 +12,9 @@ const LOG_LEVELS = ['silent', 'fatal', 'error', 'warn', 'info', 'debug', 'trace'
 
 interface NodeCommandOptions {
   readonly dir: string;
-  readonly listen: readonly string[];
-  readonly announce: readonly string[];
-  readonly bootstrap: readonly string[];
+  readonly listen?: readonly string[];
+  readonly announce?: readonly string[];
+  readonly bootstrap?: readonly string[];
   readonly api?: string;
   readonly workers?: string;
   readonly logLevel: string;
@@ -27,9 +27,9 @@ function overrides(options: NodeCommandOptions) {
   }
   const api = options.api === undefined ? undefined : hostAndPort(options.api, '--api');
   return {
-    ...(options.listen.length === 0 ? {} : { listen: options.listen }),
-    ...(options.announce.length === 0 ? {} : { announce: options.announce }),
-    ...(options.bootstrap.length === 0 ? {} : { bootstrap: options.bootstrap }),
+    ...(options.listen === undefined ? {} : { listen: options.listen }),
+    ...(options.announce === undefined ? {} : { announce: options.announce }),
+    ...(options.bootstrap === undefined ? {} : { bootstrap: options.bootstrap }),
     ...(api === undefined ? {} : { apiHost: api.host, apiPort: api.port }),
     ...(options.workers === undefined ? {} : { workers: wholeNumber(options.workers, '--workers', 1, 64) }),
     logLevel: options.logLevel,
@@ -97,9 +97,9 @@ export function register(program: Command): void {
     configure: (c) =>
       c
         .requiredOption('--dir <dir>', 'the data directory; `kryder init` makes one')
-        .option('--listen <multiaddr>', 'listen for peers here, whatever node.json says', collect, [])
-        .option('--announce <multiaddr>', 'tell others this address, whatever node.json says', collect, [])
-        .option('--bootstrap <multiaddr>', 'join through this node, whatever node.json says', collect, [])
+        .option('--listen <multiaddr>', 'listen for peers here, whatever node.json says', collect)
+        .option('--announce <multiaddr>', 'tell others this address, whatever node.json says', collect)
+        .option('--bootstrap <multiaddr>', 'join through this node, whatever node.json says', collect)
         .option('--api <host:port>', 'the HTTP API listens here, whatever node.json says')
         .option('--workers <n>', 'threads that verify signatures')
         .option('--log-level <level>', LOG_LEVELS.join(', '), 'info')

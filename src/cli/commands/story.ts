@@ -9,19 +9,19 @@ import { addService, type ServiceContext } from '../service.ts';
 import { packageFile } from '../version.ts';
 
 interface StoryCommandOptions {
-  readonly blob: string;
+  readonly blob?: string;
   readonly dir?: string;
   readonly validators: string;
   readonly interval?: string;
-  readonly set: readonly string[];
+  readonly set?: readonly string[];
   readonly exit?: boolean;
   readonly logLevel: string;
 }
 
 /** A path as it was meant: `npm start` runs in the package's folder, wherever it was called. */
 function fromUser(path: string): string {
-  const { npm_lifecycle_event: script, INIT_CWD: base } = process.env;
-  return script === 'start' && base !== undefined ? resolve(base, path) : resolve(path);
+  const { npm_package_name: name, npm_lifecycle_event: script, INIT_CWD: calledIn } = process.env;
+  return name === 'kryder' && script === 'start' ? resolve(calledIn ?? '', path) : resolve(path);
 }
 
 function stopped(signal: AbortSignal): Promise<void> {
@@ -36,10 +36,13 @@ async function run(options: StoryCommandOptions, { stop, json }: ServiceContext)
   const tell = narrate((line) => process.stdout.write(`${line}\n`));
   const result = await playStory(
     {
-      blob: fromUser(options.blob),
+      blob: options.blob === undefined ? fileURLToPath(packageFile('LICENSE')) : fromUser(options.blob),
       dir: options.dir === undefined ? undefined : fromUser(options.dir),
       validators: wholeNumber(options.validators, '--validators', 2, 16),
-      set: [...(options.interval === undefined ? [] : [`blockInterval=${options.interval}`]), ...options.set],
+      set: [
+        ...(options.interval === undefined ? [] : [`blockInterval=${options.interval}`]),
+        ...(options.set ?? []),
+      ],
       logLevel: options.logLevel,
     },
     {
@@ -66,7 +69,7 @@ interface OwnerCommandOptions {
 interface StewardCommandOptions {
   readonly dir: string;
   readonly genesis: string;
-  readonly api: readonly string[];
+  readonly api?: readonly string[];
 }
 
 function lastWords(): Promise<void> {
@@ -79,12 +82,12 @@ export function register(program: Command): void {
     description: 'play the life of a bounty on a real file, with validators, an owner and a steward',
     configure: (c) =>
       c
-        .option('--blob <file>', 'the file that is kept', fileURLToPath(packageFile('LICENSE')))
+        .option('--blob <file>', 'the file that is kept (default: the licence of this program)')
         .option('--exit', 'end when the story ends; the last line is its result as JSON')
         .option('--dir <dir>', 'keep everything here (default: a temporary folder, removed at the end)')
         .option('--validators <n>', 'how many validators', '4')
         .option('--interval <ms>', 'time between blocks (default: 1000)')
-        .option('--set <parameter=value>', 'another value of a parameter, amounts in µKRY', collect, [])
+        .option('--set <parameter=value>', 'another value of a parameter, amounts in µKRY', collect)
         .option('--log-level <level>', 'log level of the nodes', 'info'),
     run,
   });
@@ -113,11 +116,11 @@ export function register(program: Command): void {
       c
         .requiredOption('--dir <dir>')
         .requiredOption('--genesis <file>')
-        .option('--api <url>', 'nodes; the first is worked with', collect, []),
+        .option('--api <url>', 'nodes; the first is worked with', collect),
     run: async (options, { stop }) => {
-      if (options.api.length === 0) throw usageError('which node?', 'give --api');
+      if (options.api === undefined) throw usageError('which node?', 'give --api');
       const { runSteward } = await import('../../story/steward.ts');
-      await runSteward(options, stop);
+      await runSteward({ ...options, api: options.api }, stop);
       await lastWords();
     },
   });

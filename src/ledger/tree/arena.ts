@@ -150,15 +150,15 @@ export class NodeArena {
     return id;
   }
 
-  /** An inner node without a hash; `level` says how many layers of hashing it waits for. */
-  newInner(bit: number, left: NodeId, right: NodeId): NodeId {
+  /** An inner node without a hash, on `level`: one more than the higher of its children's levels. */
+  newInner(bit: number, left: NodeId, right: NodeId, level: number): NodeId {
     const id = this.#allocate();
     this.#set(id, left, right, bit | UNHASHED);
-    this.#chunk(id)[this.#at(id)] = 1 + Math.max(this.level(left), this.level(right));
+    this.#chunk(id)[this.#at(id)] = level;
     return id;
   }
 
-  /** 0 for a node that has its hash; otherwise one more than the higher of its children's levels. */
+  /** How many layers must be hashed before and with a node: 0 when it has its hash. */
   level(id: NodeId): number {
     const chunk = this.#chunk(id);
     const at = this.#at(id);

@@ -25,7 +25,7 @@ import type { Entry } from './trie.ts';
 /** Most leaves of one proof; longer ranges come in pages. */
 export const MAX_PROOF_LEAVES = 32_768;
 /** Most bytes of an encoded proof. */
-export const MAX_PROOF_BYTES = 4_194_304;
+const MAX_PROOF_BYTES = 4_194_304;
 
 const HASH = 32;
 
@@ -39,7 +39,7 @@ export interface TreeProof {
   readonly right: Bytes;
 }
 
-export type ProofErrorCode = 'PROOF_SHAPE' | 'PROOF_ROOT' | 'PROOF_ORDER' | 'PROOF_RANGE';
+type ProofErrorCode = 'PROOF_SHAPE' | 'PROOF_ROOT' | 'PROOF_ORDER' | 'PROOF_RANGE';
 
 function refuse(code: ProofErrorCode, message: string): never {
   throw new ProtocolError<ProofErrorCode>(code, message);

@@ -5,31 +5,34 @@
 import { type Bytes, compare, equal } from '../../codec/bytes.ts';
 import { bitOf, NONE, type NodeId } from './arena.ts';
 import { MAX_PROOF_LEAVES, successor, type TreeProof } from './proof.ts';
-import type { Trie } from './trie.ts';
+import type { Found, Trie } from './trie.ts';
 
-/** Keys of the run that shows [from, to), at most `limit` of them inside the range. */
-function runOf(trie: Trie, root: NodeId, from: Bytes, to: Bytes, limit: number): Bytes[] {
+/** The run that shows [from, to), at most `limit` of them inside the range. */
+function runOf(trie: Trie, root: NodeId, from: Bytes, to: Bytes, limit: number): Found[] {
   const { arena } = trie;
   const cursor = trie.seek(root, from);
-  const run: Bytes[] = [];
+  const run: Found[] = [];
   const { before } = cursor;
-  let behind: Bytes | undefined;
+  let behind: Found | undefined;
   for (;;) {
     const leaf = trie.next(cursor);
     if (leaf === NONE) break;
     const key = arena.key(leaf);
     if (compare(key, to) >= 0) {
-      behind = key;
+      behind = { leaf, key };
       break;
     }
     if (run.length === limit) break;
-    run.push(key);
+    run.push({ leaf, key });
   }
   const last = run[run.length - 1];
-  const closed = last !== undefined && compare(successor(last), to) >= 0;
+  const closed = last !== undefined && compare(successor(last.key), to) >= 0;
   if (behind !== undefined && !closed) run.push(behind);
-  const opening = run[0] !== undefined && equal(run[0], from);
-  if (before !== NONE && !opening) run.unshift(arena.key(trie.last(before)));
+  const opening = run[0] !== undefined && equal(run[0].key, from);
+  if (before !== NONE && !opening) {
+    const leaf = trie.last(before);
+    run.unshift({ leaf, key: arena.key(leaf) });
+  }
   return run;
 }
 
@@ -85,7 +88,7 @@ function join(hashes: readonly Bytes[]): Bytes {
 export function proveRange(
   trie: Trie,
   root: NodeId,
-  lookUp: (key: Bytes) => Bytes,
+  lookUp: (found: Found) => Bytes,
   range: { readonly from: Bytes; readonly to: Bytes; readonly limit: number },
 ): TreeProof {
   if (!(range.limit >= 1 && range.limit <= MAX_PROOF_LEAVES - 2)) {
@@ -93,11 +96,11 @@ export function proveRange(
   }
   const run = runOf(trie, root, range.from, range.to, range.limit);
   const cutting = new Cutting(trie);
-  if (run.length > 0) cutting.cut(root, run[0], run[run.length - 1]);
+  if (run.length > 0) cutting.cut(root, run[0]?.key, run[run.length - 1]?.key);
   return {
     shape: pack(cutting.bits),
     left: join(cutting.left),
-    leaves: run.map((key) => ({ key, value: lookUp(key) })),
+    leaves: run.map((found) => ({ key: found.key, value: lookUp(found) })),
     // The walk meets hashes to the right of the run from the left to the right already.
     right: join(cutting.right),
   };

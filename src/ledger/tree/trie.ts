@@ -27,9 +27,19 @@ export interface Entry {
 }
 
 /** The difference between a tree and the one that it was made from. */
-export interface Delta {
-  readonly created: NodeId[];
-  readonly replaced: NodeId[];
+export class Delta {
+  /** Nodes that only the new tree holds, inner nodes and leaves. */
+  readonly created: NodeId[] = [];
+  /** Nodes that only the old tree holds. */
+  readonly replaced: NodeId[] = [];
+  /** The created leaves once more, with their values. */
+  readonly leaves: { readonly leaf: NodeId; readonly value: Bytes }[] = [];
+}
+
+/** A leaf and a copy of its key. */
+export interface Found {
+  readonly leaf: NodeId;
+  readonly key: Bytes;
 }
 
 /** In `#parts`: the key is in the tree, so that it never parts from it. */
@@ -41,7 +51,7 @@ const BUILD_SLICE = 65_536;
 /** The stages of a batch: where each changed key parts from the old tree, and what replaces it. */
 interface Batch {
   readonly keys: Bytes[];
-  readonly hashes: (Bytes | undefined)[];
+  readonly values: (Bytes | undefined)[];
   /** First bit in which a key differs from every key of the old tree, or `NEVER`. */
   readonly parts: Uint16Array;
   readonly delta: Delta;
@@ -68,8 +78,8 @@ export class Trie {
   #join(bit: number, left: NodeId, right: NodeId, created: NodeId[] | undefined): NodeId {
     if (left === NONE) return right;
     if (right === NONE) return left;
-    const id = this.arena.newInner(bit, left, right);
-    const level = this.arena.level(id);
+    const level = 1 + Math.max(this.arena.level(left), this.arena.level(right));
+    const id = this.arena.newInner(bit, left, right, level);
     while (this.#unhashed.length <= level) this.#unhashed.push([]);
     this.#unhashed[level]!.push(id);
     created?.push(id);
@@ -94,17 +104,20 @@ export class Trie {
     this.#unhashed = [];
   }
 
-  has(root: NodeId, key: Bytes): boolean {
-    return root !== NONE && this.arena.leafDiffersAt(this.arena.descend(root, key), key) < 0;
+  /** The leaf of a key, or `NONE`. */
+  find(root: NodeId, key: Bytes): NodeId {
+    if (root === NONE) return NONE;
+    const leaf = this.arena.descend(root, key);
+    return this.arena.leafDiffersAt(leaf, key) < 0 ? leaf : NONE;
   }
 
   /**
    * The tree with `changes` made, which are sorted by key without repetition. Removing what is not there
-   * changes nothing. `delta` takes the nodes created and replaced.
+   * changes nothing. `delta` takes up what is created and replaced.
    */
   update(root: NodeId, changes: readonly Change[], delta: Delta): NodeId {
     const keys: Bytes[] = [];
-    const hashes: (Bytes | undefined)[] = [];
+    const values: (Bytes | undefined)[] = [];
     const parts = new Uint16Array(changes.length);
     let previous: Bytes | undefined;
     for (const { key, value } of changes) {
@@ -114,9 +127,9 @@ export class Trie {
       if (at >= 0 && value === undefined) continue;
       parts[keys.length] = at < 0 ? NEVER : at;
       keys.push(key);
-      hashes.push(value === undefined ? undefined : leafHash(key, value));
+      values.push(value);
     }
-    const batch: Batch = { keys, hashes, parts, delta };
+    const batch: Batch = { keys, values, parts, delta };
     const updated =
       root === NONE ? this.#grow(batch, 0, keys.length) : this.#apply(batch, root, 0, keys.length);
     this.#hashLayers();
@@ -162,12 +175,14 @@ export class Trie {
     return this.#join(branch, left, right, delta.created);
   }
 
-  #leaf({ keys, hashes, delta }: Batch, index: number): NodeId {
-    const hash = hashes[index];
-    if (hash === undefined) return NONE;
-    const id = this.arena.newLeaf(keys[index]!, hash);
-    delta.created.push(id);
-    return id;
+  #leaf({ keys, values, delta }: Batch, index: number): NodeId {
+    const value = values[index];
+    if (value === undefined) return NONE;
+    const key = keys[index]!;
+    const leaf = this.arena.newLeaf(key, leafHash(key, value));
+    delta.created.push(leaf);
+    delta.leaves.push({ leaf, value });
+    return leaf;
   }
 
   /** A tree of new keys only. */
@@ -258,18 +273,18 @@ export class Trie {
     return at;
   }
 
-  /** Keys in [from, to), ascending, at most `limit`. */
-  keys(root: NodeId, from: Bytes, to: Bytes, limit: number): Bytes[] {
+  /** Leaves with keys in [from, to), ascending, at most `limit`. */
+  range(root: NodeId, from: Bytes, to: Bytes, limit: number): Found[] {
     const cursor = this.seek(root, from);
-    const out: Bytes[] = [];
-    while (out.length < limit) {
+    const found: Found[] = [];
+    while (found.length < limit) {
       const leaf = this.next(cursor);
       if (leaf === NONE) break;
       const key = this.arena.key(leaf);
       if (compare(key, to) >= 0) break;
-      out.push(key);
+      found.push({ leaf, key });
     }
-    return out;
+    return found;
   }
 }
 
