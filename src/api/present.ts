@@ -68,7 +68,7 @@ function commentJson(comment: Comment | undefined): Record<string, unknown> | nu
 }
 
 /** A transaction of a final block, decoded. */
-export function transactionJson(bytes: Bytes): Record<string, unknown> {
+function transactionJson(bytes: Bytes): Record<string, unknown> {
   const { body, bodyBytes } = decodeTransaction(bytes);
   const id = transactionId(bodyBytes);
   const common = { id: toHex(id), bytes: bytes.length, validUntil: body.validUntil };

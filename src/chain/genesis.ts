@@ -20,7 +20,7 @@ export interface GenesisAccount {
   readonly amount: bigint;
 }
 
-export interface GenesisValidator {
+interface GenesisValidator {
   readonly publicKey: Bytes;
   readonly stake: bigint;
 }

@@ -128,6 +128,44 @@ export function readU64(bytes: Bytes, offset: number): bigint {
  * order is byte order.
  */
 export function keyOf(bytes: Bytes): string {
+  // Explicit arguments are several times faster than `apply`, and hashes are most of what is looked up.
+  if (bytes.length === 32) {
+    const b = bytes;
+    return String.fromCharCode(
+      b[0]!,
+      b[1]!,
+      b[2]!,
+      b[3]!,
+      b[4]!,
+      b[5]!,
+      b[6]!,
+      b[7]!,
+      b[8]!,
+      b[9]!,
+      b[10]!,
+      b[11]!,
+      b[12]!,
+      b[13]!,
+      b[14]!,
+      b[15]!,
+      b[16]!,
+      b[17]!,
+      b[18]!,
+      b[19]!,
+      b[20]!,
+      b[21]!,
+      b[22]!,
+      b[23]!,
+      b[24]!,
+      b[25]!,
+      b[26]!,
+      b[27]!,
+      b[28]!,
+      b[29]!,
+      b[30]!,
+      b[31]!,
+    );
+  }
   return String.fromCharCode.apply(null, bytes as unknown as number[]);
 }
 

@@ -73,7 +73,6 @@ export class ReplayMemory implements ReplayView {
     invariant(height >= this.#height, 'final blocks come in their order');
     this.#height = height;
     for (const { validUntil, replayKey } of keys) {
-      if (validUntil <= height) continue;
       let bucket = this.#buckets.get(validUntil);
       if (bucket === undefined) {
         bucket = new HashIndex();

@@ -24,7 +24,6 @@ import {
   decodeTransactionsRequest,
   encodeCertificateRequest,
   encodeRangeAnswer,
-  encodeStatus,
   encodeTransactionList,
   MAX_ANSWER_BYTES,
   MAX_RANGE_BLOCKS,
@@ -125,10 +124,6 @@ async function answer(p: LaneParts, method: number, payload: Bytes, peer: string
       return range(p, payload);
     case METHOD.certificate:
       return certificate(p, payload, peer);
-    case METHOD.status: {
-      const { height, hash } = p.chain.tip;
-      return encodeStatus({ height, hash, view: p.replica.view });
-    }
     default:
       throw new ProtocolError('METHOD_UNKNOWN', `there is no method ${method}`);
   }

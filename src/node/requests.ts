@@ -20,8 +20,6 @@ export const METHOD = {
   range: 3,
   /** `[kind, view]` → certificate bytes. */
   certificate: 4,
-  /** nothing → `[height, hash, view]`. */
-  status: 5,
 } as const;
 
 /** Bound on a bulk answer, which the network layer enforces. */
@@ -132,22 +130,4 @@ export function decodeCertificateRequest(bytes: Bytes): CertificateRequest {
   const request = { kind: r.uint(3), view: r.uint() };
   r.end();
   return request;
-}
-
-export interface PeerStatus {
-  readonly height: number;
-  readonly hash: Bytes;
-  readonly view: number;
-}
-
-export function encodeStatus({ height, hash, view }: PeerStatus): Bytes {
-  return new Writer(64).array(3).uint(height).bin(hash).uint(view).finish();
-}
-
-export function decodeStatus(bytes: Bytes): PeerStatus {
-  const r = new Reader(bytes);
-  r.array(3);
-  const status = { height: r.uint(), hash: r.bin(32), view: r.uint() };
-  r.end();
-  return status;
 }

@@ -6,11 +6,11 @@
  *
  * | bucket | key | value |
  * | --- | --- | --- |
- * | 0x00 meta | name | see `Tip` and FORMAT |
+ * | 0x00 meta | name | format, genesis hash, tip (records.ts) |
  * | 0x01 state | key of the account tree | value |
  * | 0x02 block | u64 height | block bytes |
  * | 0x03 height | block hash | u64 height |
- * | 0x04 transaction | id | u64 height ‖ u64 index |
+ * | 0x04 transaction | id | place (records.ts) |
  * | 0x05 finality | u64 height | F certificate |
  * | 0x06 nullification | u64 view | X certificate |
  */
@@ -28,6 +28,7 @@ import {
   utf8,
 } from '../codec/bytes.ts';
 import { ProtocolError } from '../codec/errors.ts';
+import { packPlace, packTip, type Tip, type TransactionPlace, unpackPlace, unpackTip } from './records.ts';
 
 const FORMAT = 1;
 const BUCKET = {
@@ -62,15 +63,10 @@ export interface StateEntry {
   readonly value: Bytes;
 }
 
-export interface StateChange {
+interface StateChange {
   readonly key: Bytes;
   /** Absent: the entry is removed. */
   readonly value: Bytes | undefined;
-}
-
-export interface Tip {
-  readonly height: number;
-  readonly hash: Bytes;
 }
 
 /** Everything that one finalised block changes. */
@@ -142,7 +138,7 @@ export class ChainDatabase {
       for (const { key, value } of genesis.entries()) batch.put(at(BUCKET.state, key), value);
       batch.put(at(BUCKET.meta, META_FORMAT), u64(FORMAT));
       batch.put(at(BUCKET.meta, META_GENESIS), genesis.hash);
-      batch.put(at(BUCKET.meta, META_TIP), concat(u64(0), genesis.hash));
+      batch.put(at(BUCKET.meta, META_TIP), packTip({ height: 0, hash: genesis.hash }));
       await batch.write({ sync: true });
       return { height: 0, hash: genesis.hash };
     }
@@ -160,9 +156,9 @@ export class ChainDatabase {
       );
     }
     const tip = db.getSync(at(BUCKET.meta, META_TIP));
-    if (tip?.length !== 40)
+    if (tip === undefined)
       throw new ProtocolError('DATABASE_UNREADABLE', `the database in ${directory} has no tip`);
-    return { height: Number(readU64(tip, 0)), hash: plain(tip).slice(8) };
+    return unpackTip(tip);
   }
 
   #read(bucket: number, key: Bytes): Bytes | undefined {
@@ -228,12 +224,15 @@ export class ChainDatabase {
     batch.put(at(BUCKET.block, height), block.blockBytes);
     batch.put(at(BUCKET.height, block.hash), height);
     for (let i = 0; i < block.transactionIds.length; i++) {
-      batch.put(at(BUCKET.transaction, block.transactionIds[i]!), concat(height, u64(i)));
+      batch.put(
+        at(BUCKET.transaction, block.transactionIds[i]!),
+        packPlace({ height: block.height, index: i }),
+      );
     }
     if (block.finality !== undefined) batch.put(at(BUCKET.finality, height), block.finality);
     for (const { view, certificate } of block.nullifications)
       batch.put(at(BUCKET.nullification, u64(view)), certificate);
-    batch.put(at(BUCKET.meta, META_TIP), concat(height, block.hash));
+    batch.put(at(BUCKET.meta, META_TIP), packTip({ height: block.height, hash: block.hash }));
     await batch.write({ sync: true });
     for (const { key, value } of block.changes) {
       const name = keyOf(key);
@@ -253,11 +252,9 @@ export class ChainDatabase {
   }
 
   /** Where a finalised transaction is. */
-  transaction(id: Bytes): { height: number; index: number } | undefined {
+  transaction(id: Bytes): TransactionPlace | undefined {
     const row = this.#read(BUCKET.transaction, id);
-    return row === undefined
-      ? undefined
-      : { height: Number(readU64(row, 0)), index: Number(readU64(row, 8)) };
+    return row === undefined ? undefined : unpackPlace(row);
   }
 
   /** The F certificate of the block at `height`, where this node has one. */

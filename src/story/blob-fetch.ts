@@ -4,12 +4,13 @@
  * it only to the loopback interface and takes no more than the advert says and the disk holds.
  */
 import { open, rename, rm, statfs } from 'node:fs/promises';
-import { get, type IncomingMessage } from 'node:http';
+import type { IncomingMessage } from 'node:http';
 import { dirname } from 'node:path';
 import { type Bytes, equal, toHex } from '../codec/bytes.ts';
 import { ProtocolError } from '../codec/errors.ts';
 import { hashStream } from '../codec/hash.ts';
 import { requestOf } from './blob-server.ts';
+import { request } from './http.ts';
 
 const SILENCE_MS = 30_000;
 
@@ -34,14 +35,6 @@ function urlOf(offer: Bytes, steward: Bytes): URL {
   return usable
     ? requestOf(text, steward)
     : refuse('OFFER_UNUSABLE', 'the offer is no http URL on 127.0.0.1');
-}
-
-function request(url: URL, signal: AbortSignal): Promise<IncomingMessage> {
-  return new Promise((resolve, reject) => {
-    const call = get(url, { signal, agent: false }, resolve);
-    call.setTimeout(SILENCE_MS, () => call.destroy(new Error(`silent for ${SILENCE_MS / 1_000} s`)));
-    call.on('error', reject);
-  });
 }
 
 /** Streams an answer to `path`, never more than `length` bytes; returns what its bytes hash to. */
@@ -74,7 +67,7 @@ export async function fetchBlob(wanted: Wanted, path: string, signal: AbortSigna
   if (wanted.size < 1n || wanted.size > bavail * bsize || wanted.size > BigInt(Number.MAX_SAFE_INTEGER)) {
     refuse('BLOB_TOO_LARGE', `a blob of ${wanted.size} bytes is not taken: ${bavail * bsize} bytes are free`);
   }
-  const answer = await request(url, signal);
+  const answer = await request(url, { signal, silenceMs: SILENCE_MS });
   if (answer.statusCode !== 200) {
     answer.destroy();
     refuse('BLOB_REFUSED', `the owner answered ${answer.statusCode}`);

@@ -23,6 +23,7 @@ import type { ChainParameters } from '../ledger/parameters.ts';
 import { initDataDirectory, openDataDirectory } from '../node/data-directory.ts';
 import { writeKeyFile } from '../node/key-file.ts';
 import { Child } from './child.ts';
+import { requestText } from './http.ts';
 import { newGenesis } from './new-genesis.ts';
 import { freePorts } from './ports.ts';
 
@@ -32,6 +33,8 @@ export const FAUCET_AMOUNT = parseKry('1000000');
 
 const START_MS = 60_000;
 const POLL_MS = 50;
+const ANSWER_MS = 2_000;
+const MAX_ANSWER = 1 << 20;
 
 const markerSchema = z.object({ validators: z.number().int(), followers: z.number().int() });
 
@@ -133,12 +136,11 @@ export interface StartOptions {
 /** Height that a node has finalised, or undefined while it does not answer or says that it is not well. */
 async function heightOf(api: string, signal: AbortSignal): Promise<number | undefined> {
   try {
-    const options = { signal: AbortSignal.any([signal, AbortSignal.timeout(2_000)]) };
-    const healthy = await fetch(`${api}/healthz`, options);
-    await healthy.body?.cancel();
-    const status = await fetch(`${api}/v1/status`, options);
-    const { height } = Object(await status.json()) as { height?: unknown };
-    return healthy.ok && typeof height === 'number' ? height : undefined;
+    const limits = { signal, silenceMs: ANSWER_MS };
+    const health = await requestText(new URL('/healthz', api), limits, MAX_ANSWER);
+    const { text } = await requestText(new URL('/v1/status', api), limits, MAX_ANSWER);
+    const { height } = Object(JSON.parse(text)) as { height?: unknown };
+    return health.status === 200 && typeof height === 'number' ? height : undefined;
   } catch {
     signal.throwIfAborted();
     return undefined;

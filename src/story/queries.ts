@@ -9,6 +9,7 @@ import type { ApiClient } from '../cli/client.ts';
 import { encodeAddress } from '../codec/address.ts';
 import { type Bytes, fromHex, toHex } from '../codec/bytes.ts';
 import { MAX_TRANSACTION_BYTES } from '../tx/types.ts';
+import { request } from './http.ts';
 
 const whole = z.number().int().nonnegative();
 const hex32 = z.string().regex(/^[0-9a-f]{64}$/);
@@ -113,13 +114,15 @@ export type FinalEvent = z.infer<typeof finalEventSchema>;
 
 const MAX_EVENT_CHARACTERS = 65_536;
 const RECONNECT_MS = 250;
+/** A stream that says nothing for so long is opened again, whatever the pace of blocks is. */
+const STREAM_SILENCE_MS = 120_000;
 
 async function* eventsOf(url: string, signal: AbortSignal): AsyncGenerator<FinalEvent> {
-  const response = await fetch(`${url}/v1/blocks/stream`, { signal, redirect: 'error' });
-  const decoder = new TextDecoder();
+  const answer = await request(new URL('/v1/blocks/stream', url), { signal, silenceMs: STREAM_SILENCE_MS });
+  answer.setEncoding('utf8');
   let text = '';
-  for await (const chunk of response.body ?? []) {
-    text += decoder.decode(chunk as Bytes, { stream: true });
+  for await (const chunk of answer as AsyncIterable<string>) {
+    text += chunk;
     const lines = text.split('\n');
     text = lines.pop() ?? '';
     if (text.length > MAX_EVENT_CHARACTERS) return;

@@ -14,13 +14,12 @@ import { sha256, ZERO_HASH } from '../../src/codec/hash.ts';
 import {
   encodeCertificateRequest,
   encodeRangeRequest,
-  encodeStatus,
   encodeTransactionsRequest,
 } from '../../src/node/requests.ts';
 
 const filled = (byte: number, length = 32): Bytes => new Uint8Array(length).fill(byte);
 
-export const EXAMPLE_GENESIS: Genesis = {
+const EXAMPLE_GENESIS: Genesis = {
   name: 'example',
   time: 1_700_000_000_000,
   parameters: DEVNET_PARAMETERS,
@@ -85,6 +84,5 @@ export function workedExamples(): Record<string, string> {
     'transactions request': toHex(encodeTransactionsRequest({ hash: filled(0x01), indexes: [3, 260] })),
     'range request': toHex(encodeRangeRequest({ from: 300, maxBytes: 8_388_608 })),
     'certificate request': toHex(encodeCertificateRequest({ kind: 2, view: 17 })),
-    'status answer': toHex(encodeStatus({ height: 300, hash: filled(0x01), view: 305 })),
   };
 }

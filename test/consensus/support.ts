@@ -57,4 +57,4 @@ export function proposal(view: number, parentView: number, name = 'block'): Prop
 export const GENESIS: Proposal = proposal(0, 0, 'genesis');
 export const N = (p: Proposal): Subject => ({ kind: NOTARIZE, proposal: p });
 export const F = (p: Proposal): Subject => ({ kind: FINALIZE, proposal: p });
-export const X = (view: number): Subject => ({ kind: NULLIFY, epoch: 0, view });
+export const X = (view: number, epoch = 0): Subject => ({ kind: NULLIFY, epoch, view });

@@ -32,7 +32,7 @@ export interface Status {
   readonly peers: readonly { id: string }[];
 }
 
-export const OWNER: SigningKey = signingKey(new Uint8Array(32).fill(7));
+const OWNER: SigningKey = signingKey(new Uint8Array(32).fill(7));
 
 export class TestNet {
   readonly parameters: ChainParameters;

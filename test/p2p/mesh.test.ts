@@ -180,6 +180,15 @@ describe('mesh', () => {
     expect(validatorsAt(second)).toEqual([2]);
   });
 
+  it('fails to start when its port is taken or a bootstrap address is none', async () => {
+    const first = await startNode({ n: 1 });
+    const listen = [first.network.addresses()[0]!.replace(/\/p2p\/.*/, '')];
+    await expect(startNode({ n: 2, listen })).rejects.toThrow(/listen|address/i);
+    await expect(startNode({ n: 2, bootstrap: ['1.2.3.4:7300'] })).rejects.toMatchObject({
+      code: 'BOOTSTRAP_INVALID',
+    });
+  });
+
   it('closes within two seconds, whatever is under way', async () => {
     const first = await startNode({ n: 1, validator: true, onRequest: () => new Promise(() => undefined) });
     const second = await startNode({ n: 2, validator: true, bootstrap: first.network.addresses() });

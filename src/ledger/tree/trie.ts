@@ -42,7 +42,7 @@ export interface Found {
   readonly key: Bytes;
 }
 
-/** In `#parts`: the key is in the tree, so that it never parts from it. */
+/** In `parts`: the key is in the tree, so it never parts from it. */
 const NEVER = 0xffff;
 /** Pairs hashed in one call: bounds the buffers at 384 KiB. */
 const SLICE = 4_096;
