@@ -70,6 +70,7 @@ export class Child {
   readonly #waiters = new Set<Waiter>();
   #failure: Error | undefined;
   #stopping = false;
+  #forced = false;
 
   private constructor(options: ChildOptions, child: ChildProcess, pid: number) {
     this.name = options.name;
@@ -196,10 +197,17 @@ export class Child {
   async stop(): Promise<Exit> {
     this.#stopping = true;
     if (this.running) this.#process.kill('SIGTERM');
-    const timer = setTimeout(() => this.#process.kill('SIGKILL'), STOP_MS);
+    const timer = setTimeout(() => {
+      this.#forced = this.#process.kill('SIGKILL');
+    }, STOP_MS);
     const exit = await this.exited;
     clearTimeout(timer);
     return exit;
+  }
+
+  /** True when it did not end by itself after it had been told to. */
+  get forced(): boolean {
+    return this.#forced;
   }
 
   /** The last line with the field `key` that nobody took. */

@@ -300,13 +300,15 @@ class Play {
   }
 }
 
-/** Stops processes; the peaks come from the system while they run, or from their last words. */
+/** Stops processes, which must end by themselves; the peaks come from the system while they run, or from their last words. */
 async function collectPeaks(
   children: readonly Child[],
   stop: (children: readonly Child[]) => Promise<unknown>,
 ): Promise<ReadonlyMap<string, number>> {
   const before = await Promise.all(children.map(({ pid }) => peakRss(pid)));
   await stop(children);
+  const stubborn = children.find(({ forced }) => forced);
+  if (stubborn !== undefined) fail('STORY_UNCLEAN', `${stubborn.name} did not end when it was told to`);
   return new Map(
     children.map((child, i) => [
       child.name,

@@ -342,6 +342,7 @@ describe('a view that goes wrong', () => {
     bench.certified(proposal(17, 0));
     bench.certificate(F(proposal(17, 0)), [1, 2, 3]);
     expect(wait(18)).toBe(300);
+    expect(wait(19)).toBe(300);
   });
 });
 
@@ -604,7 +605,7 @@ describe('bugs that others had', () => {
     const bench = follower();
     upTo(bench, 2);
     const certificate = bench.committee.certificate(F(proposal(9, 8)), [1, 2, 3]);
-    const ahead = new Bench(bench.committee, 0, bench.journal, {
+    const ahead = new Bench(bench.committee, 0, new JournalState(), {
       proposal: proposal(9, 8),
       finalization: certificate,
     });

@@ -150,7 +150,21 @@ export function finalize(
   state.report({ type: 'finalized', view: proposal.view, payload: proposal.payload, certificate });
   rounds.prune();
   state.standstill.reset(state.now);
+  regainPatience(state);
   dropDurable(state);
+}
+
+/** The running view's timeouts shrink to what they are now that the chain moves again; they never grow. */
+function regainPatience(state: EngineState): void {
+  const { view, floor, now } = state;
+  const { pacing } = state.options;
+  const { leaderDeadline, advanceDeadline } = state;
+  if (leaderDeadline !== undefined) {
+    state.leaderDeadline = Math.min(leaderDeadline, now + pacing.leaderTimeout(view, floor));
+  }
+  if (advanceDeadline !== undefined) {
+    state.advanceDeadline = Math.min(advanceDeadline, now + pacing.advanceTimeout(view, floor));
+  }
 }
 
 /** The journal forgets what is final and in the application's database. */
