@@ -61,9 +61,11 @@ export class Engine {
 
   /** When the next `tick` is due. */
   get deadline(): number {
-    const { standstill, fetcher, leaderDeadline, advanceDeadline, resendAt, proposeAt } = this.#state;
+    const { standstill, fetcher, leaderDeadline, advanceDeadline } = this.#state;
+    const { resendAt, proposeAt, buildDeadline } = this.#state;
     let earliest = standstill.deadline;
-    for (const at of [leaderDeadline, advanceDeadline, resendAt, proposeAt, fetcher.deadline]) {
+    const timers = [leaderDeadline, advanceDeadline, resendAt, proposeAt, buildDeadline, fetcher.deadline];
+    for (const at of timers) {
       if (at !== undefined && at < earliest) earliest = at;
     }
     return earliest;

@@ -10,7 +10,7 @@ import type { Certificate, Proposal, ValidatorSet, Vote } from './types.ts';
 export interface Floor {
   /** For the genesis block: view 0, parentView 0, the genesis block's hash. */
   readonly proposal: Proposal;
-  /** The F certificate of the floor; undefined exactly for the genesis block. */
+  /** The F certificate of this very proposal; undefined exactly for the genesis block. */
   readonly finalization: Certificate | undefined;
 }
 

@@ -4,7 +4,7 @@
  * fsync. Events are judged synchronously; what they cause in the outside world waits for the commit. It owns
  * crash recovery and ends for good, through `host.fatal`, at the first write that fails.
  */
-import type { Bytes } from '../codec/bytes.ts';
+import { type Bytes, equal } from '../codec/bytes.ts';
 import { isProtocolError } from '../codec/errors.ts';
 import type { SignatureVerifier, SigningKey } from '../crypto/interfaces.ts';
 import { Pacing } from './engine/pacing.ts';
@@ -326,7 +326,10 @@ export class Replica {
   async #bodyOf(vote: Vote): Promise<Bytes | undefined> {
     if (vote.subject.kind === NULLIFY) return undefined;
     const { payload } = vote.subject.proposal;
-    return this.#built?.payload === payload ? this.#built.body : this.#journal?.readBody(payload);
+    const built = this.#built;
+    return built !== undefined && equal(built.payload, payload)
+      ? built.body
+      : this.#journal?.readBody(payload);
   }
 
   // --- the application's tasks -----------------------------------------------------------------------------

@@ -4,7 +4,13 @@
  * it wait, never refuse.
  */
 import { decodeBlock } from '../chain/block.ts';
-import { checkHeader, checkParentCertificate, checkProposal, MAX_CLOCK_LEAD_MS } from '../chain/rules.ts';
+import {
+  checkHeader,
+  checkParentCertificate,
+  checkProposal,
+  MAX_CLOCK_LEAD_MS,
+  type ParentLink,
+} from '../chain/rules.ts';
 import { type Bytes, equal, toHex } from '../codec/bytes.ts';
 import { isProtocolError, ProtocolError } from '../codec/errors.ts';
 import { encodeCertificate } from '../consensus/certificate.ts';
@@ -148,8 +154,8 @@ export class NodeApplication implements Application {
     });
     try {
       checkProposal(block.header, block.hash, proposal);
-      await this.#materialise(parent.payload, signal);
-      checkHeader(block.header, chain.link(parent.payload)!, set, chain.validatorsHash);
+      const link = await this.#materialise(parent.payload, signal);
+      checkHeader(block.header, link, set, chain.validatorsHash);
       checkParentCertificate(block.header, block.parentCertificate, set, genesisHash, verifier);
     } catch (error) {
       if (!(error instanceof ProtocolError) || isProtocolError(error, 'WAIT_CANCELLED')) throw error;
@@ -160,7 +166,7 @@ export class NodeApplication implements Application {
   }
 
   /** Waits until the state after a block is here, executing blocks again whose bodies were recovered. */
-  async #materialise(hash: Bytes, signal: AbortSignal): Promise<void> {
+  async #materialise(hash: Bytes, signal: AbortSignal): Promise<ParentLink> {
     const { chain, bodies } = this.#o;
     const path: AssembledBlock[] = [];
     for (let cursor = hash; chain.link(cursor) === undefined; ) {
@@ -173,7 +179,12 @@ export class NodeApplication implements Application {
       if (chain.link(assembled.block.header.parent) === undefined) break;
       if (chain.execute(assembled) instanceof ProtocolError) break;
     }
-    await chain.until(() => chain.link(hash) !== undefined, signal);
+    for (;;) {
+      await chain.until(() => chain.link(hash) !== undefined, signal);
+      // Looked up again: a block may have become final, and this one lost, before it was our turn.
+      const link = chain.link(hash);
+      if (link !== undefined) return link;
+    }
   }
 
   finalize(finalization: Finalization): void {

@@ -50,7 +50,7 @@ interface Copy {
 }
 
 const MAX_OFFERS = 64;
-const MAX_ASSEMBLED = 96;
+const MAX_ASSEMBLED = 32;
 const PULL_TIMEOUT_MS = 3_000;
 const BLOCK_TIMEOUT_MS = 10_000;
 const FIRST_WAIT_MS = 150;

@@ -15,18 +15,7 @@
  * | 0x06 nullification | u64 view | X certificate |
  */
 import { ClassicLevel } from 'classic-level';
-import {
-  type Bytes,
-  concat,
-  EMPTY_BYTES,
-  equal,
-  keyOf,
-  plain,
-  readU64,
-  toHex,
-  u64,
-  utf8,
-} from '../codec/bytes.ts';
+import { type Bytes, EMPTY_BYTES, equal, keyOf, plain, readU64, toHex, u64, utf8 } from '../codec/bytes.ts';
 import { ProtocolError } from '../codec/errors.ts';
 import { packPlace, packTip, type Tip, type TransactionPlace, unpackPlace, unpackTip } from './records.ts';
 

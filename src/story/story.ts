@@ -1,35 +1,25 @@
 /**
  * The story of one blob, played by real processes: validators finalise blocks; an owner says that it wants a blob
  * kept; a steward takes a copy, proves that it has it, and is paid; then a byte of the copy is damaged, the next
- * claim is refused everywhere, and the owner gets its money back. The director here only starts the processes,
- * tells the owner when to go on, damages the copy, and compares what everybody says. Whatever goes wrong ends
- * the story with an error and stops every process that it started.
+ * claim is refused everywhere, and the owner gets its money back. Here the network is started,
+ * the play is played on it, and everything is stopped and put away; whatever goes wrong ends the story with an
+ * error and leaves no process behind.
  */
-import { mkdir, mkdtemp, open, readdir, rm } from 'node:fs/promises';
+import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { DEVNET_PARAMETERS, type Genesis } from '../chain/genesis.ts';
-import { ApiClient } from '../cli/client.ts';
-import { decodeAddress } from '../codec/address.ts';
-import { formatKry, parseKry } from '../codec/amount.ts';
-import { toHex } from '../codec/bytes.ts';
+import { formatKry } from '../codec/amount.ts';
 import { ProtocolError } from '../codec/errors.ts';
-import { type FileTag, tagOfFile } from '../node/challenge-file.ts';
+import { tagOfFile } from '../node/challenge-file.ts';
 import { readGenesisFile } from '../node/data-directory.ts';
-import { readKeyFile } from '../node/key-file.ts';
-import { OUTPUT_PAY } from '../tx/types.ts';
-import { Child, type Line } from './child.ts';
-import { createDevnet, type Devnet, faucetFileOf, genesisFileOf, readDevnet, startDevnet } from './devnet.ts';
-import { ownPeakRss, peakRss } from './memory.ts';
+import { createDevnet, type Devnet, genesisFileOf, readDevnet, startDevnet } from './devnet.ts';
+import { ownPeakRss, peakRss, stopAndMeasure } from './memory.ts';
 import { type Narrator, seconds } from './narrator.ts';
 import { withParameters } from './new-genesis.ts';
-import { finalBlock, supply } from './queries.ts';
-import { patience, pay } from './wallet.ts';
+import { type Blob, BYTES_PER_MS, type Outcome, Play } from './play.ts';
 
-const OWNER_FUNDS = parseKry('1000');
-const BOUNTY = parseKry('25');
-/** Bytes that every process of the story reads, hashes or sends in a millisecond, at least. */
-const BYTES_PER_MS = 2_000;
+/** What starting, stopping and the machine's moods may take, beside blocks and bytes. */
 const SLACK_MS = 180_000;
 
 export interface StoryOptions {
@@ -42,279 +32,11 @@ export interface StoryOptions {
   readonly logLevel: string;
 }
 
-/** What `--exit` prints; amounts are µKRY. */
-export interface StoryResult {
-  readonly validators: number;
-  readonly genesisHash: string;
-  readonly blobBytes: number;
-  readonly blobSha256: string;
-  readonly bounty: { id: string; tag: string; nonce: string; claimKey: string; amount: string };
-  readonly claim: { readonly tx: string; readonly height: number };
-  readonly flipped: { readonly code: string; readonly refundHeight: number };
-  readonly balances: { readonly owner: string; readonly steward: string };
-  readonly supply: string;
+/** What `--exit` prints. */
+export interface StoryResult extends Outcome {
+  /** The largest resident set that any process of the story had. */
   readonly peakRssBytes: number;
   readonly seconds: number;
-}
-
-function fail(code: string, message: string): never {
-  throw new ProtocolError(code, message);
-}
-
-/** Inverts the bits of one byte of a file. */
-export async function flipByte(path: string, position: number): Promise<void> {
-  const file = await open(path, 'r+');
-  try {
-    const byte = new Uint8Array(1);
-    const { bytesRead } = await file.read(byte, 0, 1, position);
-    if (bytesRead !== 1) fail('BLOB_LENGTH', `"${path}" has no byte ${position}`);
-    byte[0]! ^= 0xff;
-    await file.write(byte, 0, 1, position);
-    await file.sync();
-  } finally {
-    await file.close();
-  }
-}
-
-/** A folder for owner and steward that no earlier story used. */
-async function stage(dir: string): Promise<string> {
-  const earlier = (await readdir(dir)).filter((name) => /^story-\d+$/.test(name)).length;
-  const folder = join(dir, `story-${earlier + 1}`);
-  await mkdir(folder, { mode: 0o700 });
-  return folder;
-}
-
-class Play {
-  readonly #tell: Narrator;
-  readonly #signal: AbortSignal;
-  readonly #blob: FileTag & { readonly path: string };
-  readonly #devnet: Devnet;
-  readonly #genesis: Genesis;
-  readonly #dir: string;
-  readonly #clients: readonly ApiClient[];
-  readonly #people: Child[] = [];
-
-  constructor(
-    tell: Narrator,
-    signal: AbortSignal,
-    blob: FileTag & { readonly path: string },
-    devnet: Devnet,
-    genesis: Genesis,
-    dir: string,
-  ) {
-    this.#tell = tell;
-    this.#signal = signal;
-    this.#blob = blob;
-    this.#devnet = devnet;
-    this.#genesis = genesis;
-    this.#dir = dir;
-    this.#clients = devnet.nodes.map(({ api }) => new ApiClient(api));
-  }
-
-  /** Longest wait for one step: blocks, and bytes to be read and sent. */
-  get #stepMs(): number {
-    return 2 * patience(this.#genesis) + Math.ceil(this.#blob.length / BYTES_PER_MS);
-  }
-
-  #from(child: Child, key: string, blocks = 0): Promise<Line> {
-    const ms = this.#stepMs + 2 * blocks * this.#genesis.parameters.blockInterval;
-    return child.waitFor(key, ms, this.#signal);
-  }
-
-  async #person(role: string, folder: string, args: readonly string[]): Promise<Child> {
-    const log = join(folder, `${role}.log`);
-    const own = ['--dir', join(folder, role), '--genesis', genesisFileOf(this.#dir)];
-    const child = await Child.start({
-      name: `the ${role}`,
-      args: [`story-${role}`, ...own, ...args, '--json'],
-      log,
-    });
-    this.#people.push(child);
-    return child;
-  }
-
-  /** Owner and steward work through validators of their own, and the owner asks a third one for proofs. */
-  async #castPeople(): Promise<{
-    owner: Child;
-    steward: Child;
-    ownerAddress: string;
-    stewardAddress: string;
-  }> {
-    const folder = await stage(this.#dir);
-    const apis = this.#devnet.nodes.map(({ api }) => api);
-    const [first, second] = [apis[0]!, apis[1]!];
-    const check = apis[2] ?? first;
-    const owner = await this.#person('owner', folder, [
-      '--api',
-      first,
-      '--check',
-      check,
-      '--blob',
-      this.#blob.path,
-    ]);
-    const rest = apis.filter((api) => api !== second);
-    const steward = await this.#person('steward', folder, [
-      ...['--api', second],
-      ...rest.flatMap((api) => ['--api', api]),
-    ]);
-    const [ownerReady, stewardReady] = await Promise.all([
-      this.#from(owner, 'ready'),
-      this.#from(steward, 'ready'),
-    ]);
-    this.#tell.note(`owner    ${String(ownerReady.address)}, works through ${first}`);
-    this.#tell.note(`steward  ${String(stewardReady.address)}, works through ${second}`);
-    return {
-      owner,
-      steward,
-      ownerAddress: String(ownerReady.address),
-      stewardAddress: String(stewardReady.address),
-    };
-  }
-
-  async #fund(address: string): Promise<void> {
-    const { key } = await readKeyFile(faucetFileOf(this.#dir), 'account');
-    const { txLifetime } = this.#genesis.parameters;
-    const wallet = { genesis: this.#genesis, key, client: this.#clients[0]! };
-    const { height } = await pay(wallet, async (now) => ({
-      outputs: [{ type: OUTPUT_PAY, to: decodeAddress(address), amount: OWNER_FUNDS }],
-      validUntil: now + txLifetime,
-    }));
-    this.#tell.note(`${formatKry(OWNER_FUNDS)} KRY for the owner, final in block ${height}`);
-  }
-
-  async #postBounty(owner: Child): Promise<{ bounty: StoryResult['bounty']; claimUntil: number }> {
-    owner.tell({ go: 'bounty', amount: BOUNTY.toString() });
-    const line = await this.#from(owner, 'bounty');
-    const bounty = line.bounty as StoryResult['bounty'];
-    this.#tell.note(`bounty ${bounty.id}`);
-    this.#tell.note(
-      `${formatKry(BigInt(bounty.amount))} KRY to the steward alone, in block ${line.height}, until block ${line.claimUntil}`,
-    );
-    return { bounty, claimUntil: Number(line.claimUntil) };
-  }
-
-  /** Every validator must have refused, and for the same reason. Returns its code. */
-  #refusalOf(answers: readonly Line[]): string {
-    for (const { api, status, code, reason } of answers) {
-      this.#tell.note(`${String(api)}: ${String(status)}, ${String(code)}: ${String(reason)}`);
-    }
-    const codes = new Set(answers.map(({ status, code }) => (status === 'rejected' ? code : undefined)));
-    const [code] = codes;
-    if (answers.length !== this.#clients.length || codes.size !== 1 || typeof code !== 'string') {
-      fail('STORY_REFUSALS', 'the validators did not all refuse the claim for one reason');
-    }
-    return code;
-  }
-
-  async #balance(address: string): Promise<string> {
-    return (await this.#clients[0]!.account(decodeAddress(address))).balance.toString();
-  }
-
-  /** The supply, which must add up, in a block that all validators have alike. */
-  async #audit(height: number): Promise<string> {
-    const hashes = await Promise.all(this.#clients.map((client) => finalBlock(client, height)));
-    if (new Set(hashes.map(({ hash }) => hash)).size !== 1) {
-      fail('STORY_FORK', `the validators do not have the same block ${height}`);
-    }
-    const s = await supply(this.#clients[0]!);
-    if (!s.balanced) fail('STORY_SUPPLY', 'genesis + minted − burned is not the sum of all entries');
-    return (s.genesis + s.minted - s.burned).toString();
-  }
-
-  async perform(): Promise<Omit<StoryResult, 'seconds' | 'peakRssBytes'>> {
-    const { step, note } = this.#tell;
-    step('An owner and a steward join, each with a key and a folder of its own.');
-    const { owner, steward, ownerAddress, stewardAddress } = await this.#castPeople();
-    await this.#fund(ownerAddress);
-
-    step('The owner says on the chain that it wants a blob kept.');
-    note(`${this.#blob.length} bytes, tag ${toHex(this.#blob.tag)}`);
-    owner.tell({ go: 'advert' });
-    const advert = await this.#from(owner, 'advert');
-    note(`advert ${String(advert.advert)}, in block ${advert.height}`);
-
-    step('The steward, which sees only the chain, takes a copy and checks it against the tag.');
-    const [stored] = await Promise.all([this.#from(steward, 'stored'), this.#from(owner, 'served')]);
-    const copy = String(stored.stored);
-    note(`copy in ${copy}`);
-
-    step('The owner posts a bounty: who shows that all the bytes are still there?');
-    const first = await this.#postBounty(owner);
-
-    step('The steward derives the claim key from nonce and bytes, and claims without owning a coin.');
-    const claimed = await this.#from(steward, 'claimed');
-    note(`claim ${String(claimed.tx)}, final in block ${claimed.height}`);
-
-    step(
-      'The owner proves to itself that it was paid, from the genesis, over a validator the steward did not use.',
-    );
-    owner.tell({ go: 'verify' });
-    const verified = await this.#from(owner, 'verified');
-    if (claimed.claimed !== first.bounty.id || verified.verified !== claimed.tx) {
-      fail('STORY_CLAIM', 'owner and steward do not speak of the same claim');
-    }
-    note(`asked ${String(verified.over)}`);
-    note(
-      `certificate of ${verified.signers} of ${verified.validators} validators over ${verified.headers} ${verified.headers === 1 ? 'header' : 'headers'}, ` +
-        `claim in block ${verified.height}, bounty closed in the state of block ${verified.stateHeight}`,
-    );
-
-    const position = Math.floor(this.#blob.length / 2);
-    step(`One byte of the steward's copy goes bad: byte ${position} of ${this.#blob.length}.`);
-    await flipByte(copy, position);
-
-    step('The owner posts another bounty.');
-    const second = await this.#postBounty(owner);
-
-    step('The steward claims all the same, at every validator.');
-    const refused = await this.#from(steward, 'refused');
-    if (refused.refused !== second.bounty.id) fail('STORY_CLAIM', 'the refused claim is of another bounty');
-    const code = this.#refusalOf(refused.answers as Line[]);
-
-    step(`Nobody can claim it: it expires at block ${second.claimUntil} and comes back by itself.`);
-    owner.tell({ go: 'refund' });
-    const blocks = second.claimUntil - (await this.#clients[0]!.status()).height;
-    const refund = await this.#from(owner, 'refund', Math.max(0, blocks));
-    note(
-      `${formatKry(BigInt(String(refund.refund)))} KRY came back in block ${refund.height}, ` +
-        `${formatKry(BigInt(String(refund.burned)))} KRY were burned`,
-    );
-    const refundHeight = Number(refund.height);
-
-    return {
-      validators: this.#devnet.nodes.length,
-      genesisHash: this.#devnet.genesisHash,
-      blobBytes: this.#blob.length,
-      blobSha256: toHex(this.#blob.tag),
-      bounty: first.bounty,
-      claim: { tx: String(claimed.tx), height: Number(claimed.height) },
-      flipped: { code, refundHeight },
-      balances: { owner: await this.#balance(ownerAddress), steward: await this.#balance(stewardAddress) },
-      supply: await this.#audit(refundHeight),
-    };
-  }
-
-  /** Ends owner and steward, not the network. Returns the peaks of their memory, where they tell them. */
-  async dismiss(): Promise<ReadonlyMap<string, number>> {
-    return collectPeaks(this.#people, (children) => Promise.all(children.map((child) => child.stop())));
-  }
-}
-
-/** Stops processes, which must end by themselves; the peaks come from the system while they run, or from their last words. */
-async function collectPeaks(
-  children: readonly Child[],
-  stop: (children: readonly Child[]) => Promise<unknown>,
-): Promise<ReadonlyMap<string, number>> {
-  const before = await Promise.all(children.map(({ pid }) => peakRss(pid)));
-  await stop(children);
-  const stubborn = children.find(({ forced }) => forced);
-  if (stubborn !== undefined) fail('STORY_UNCLEAN', `${stubborn.name} did not end when it was told to`);
-  return new Map(
-    children.map((child, i) => [
-      child.name,
-      before[i] ?? Number(child.leftover('stopped')?.peakRssBytes ?? 0),
-    ]),
-  );
 }
 
 /** Starts a devnet in `dir`, and makes one before that where there is none. */
@@ -329,11 +51,11 @@ async function startNetwork(
     const parameters = withParameters(DEVNET_PARAMETERS, options.set);
     await createDevnet(dir, { validators: options.validators, followers: 0, parameters });
   } else if (found.validators !== options.validators || found.followers > 0) {
-    fail(
+    throw new ProtocolError(
       'DEVNET_DIRECTORY',
       `"${dir}" holds a devnet of ${found.validators} validators; choose another folder`,
     );
-  }
+  } else tell.note('they are started again, with the genesis that they had');
   const devnet = await startDevnet(dir, { logLevel: options.logLevel, signal, report: tell.note });
   for (const { child, api } of devnet.nodes) tell.note(`${child.name}  ${api}  process ${child.pid}`);
   tell.note(`genesis ${devnet.genesisHash}`);
@@ -359,7 +81,54 @@ export interface StoryContext {
   readonly tell: Narrator;
   readonly stop: AbortSignal;
   /** Called when the story is over; the network runs until it resolves. */
-  readonly afterwards: (result: StoryResult) => Promise<void>;
+  readonly afterwards: () => Promise<void>;
+}
+
+/** Far more than the play takes; it is there so that nothing can hang for ever. */
+function timeLimit(genesis: Genesis, blob: Blob): number {
+  const { blockInterval, leastClaimWindow } = genesis.parameters;
+  return (
+    SLACK_MS + (4 * leastClaimWindow + 120) * blockInterval + Math.ceil((10 * blob.length) / BYTES_PER_MS)
+  );
+}
+
+/** The play on a network that runs, and its end; the last figures are those with the nodes stopped. */
+async function perform(
+  devnet: Devnet,
+  dir: string,
+  blob: Blob,
+  started: number,
+  { tell, stop, afterwards }: StoryContext,
+): Promise<StoryResult> {
+  const genesis = await readGenesisFile(genesisFileOf(dir));
+  const overdue = AbortSignal.timeout(timeLimit(genesis, blob));
+  const signal = AbortSignal.any([stop, overdue]);
+  const play = new Play({ tell, signal, blob, devnet, genesis, dir });
+  const narrating = new AbortController();
+  tell.follow(devnet.nodes[0]!.api, narrating.signal);
+  try {
+    const outcome = await play.perform();
+    const peaks = new Map([['the story', await ownPeakRss()], ...(await play.dismiss())]);
+    for (const { child } of devnet.nodes) peaks.set(child.name, (await peakRss(child.pid)) ?? 0);
+    const result = (): StoryResult => ({
+      ...outcome,
+      peakRssBytes: Math.max(...peaks.values()),
+      seconds: Math.round(performance.now() - started) / 1_000,
+    });
+    tell.step('The end.');
+    for (const line of summary(result(), peaks, tell.finalityTimes())) tell.note(line);
+    await afterwards();
+    narrating.abort();
+    const last = await stopAndMeasure(devnet.nodes.map(({ child }) => child));
+    for (const [name, bytes] of last) peaks.set(name, bytes);
+    return result();
+  } catch (error) {
+    if (!overdue.aborted) throw error;
+    throw new ProtocolError('STORY_OVERDUE', 'the story did not come to its end in time');
+  } finally {
+    narrating.abort();
+    await play.dismiss().catch(() => undefined);
+  }
 }
 
 /**
@@ -374,49 +143,15 @@ export async function playStory(options: StoryOptions, context: StoryContext): P
     options.dir === undefined ? await mkdtemp(join(tmpdir(), 'kryder-story-')) : resolve(options.dir);
   let keep = options.dir !== undefined;
   let devnet: Devnet | undefined;
-  let play: Play | undefined;
-  let overdue: AbortSignal | undefined;
-  const narrating = new AbortController();
   try {
     tell.step(`${options.validators} validators start on this machine, each knowing one other.`);
-    const starting = AbortSignal.any([stop, AbortSignal.timeout(SLACK_MS)]);
-    devnet = await startNetwork(dir, options, tell, starting);
-    const genesis = await readGenesisFile(genesisFileOf(dir));
-    const { blockInterval, leastClaimWindow } = genesis.parameters;
-    const bytesMs = Math.ceil((10 * blob.length) / BYTES_PER_MS);
-    const limit = SLACK_MS + (4 * leastClaimWindow + 120) * blockInterval + bytesMs;
-    overdue = AbortSignal.timeout(limit);
-    const signal = AbortSignal.any([stop, overdue]);
-    tell.follow(devnet.nodes[0]!.api, AbortSignal.any([signal, narrating.signal]));
-
-    play = new Play(tell, signal, blob, devnet, genesis, dir);
-    const told = await play.perform();
-    const peaks = new Map([['the story', await ownPeakRss()], ...(await play.dismiss())]);
-    for (const { child } of devnet.nodes) peaks.set(child.name, (await peakRss(child.pid)) ?? 0);
-    const result = (): StoryResult => ({
-      ...told,
-      peakRssBytes: Math.max(...peaks.values()),
-      seconds: Math.round(performance.now() - started) / 1_000,
-    });
-    tell.step('The end.');
-    for (const line of summary(result(), peaks, tell.finalityTimes())) tell.note(line);
-    await context.afterwards(result());
-    narrating.abort();
-    const network = devnet;
-    const last = await collectPeaks(
-      network.nodes.map(({ child }) => child),
-      () => network.stop(),
-    );
-    for (const [name, bytes] of last) peaks.set(name, bytes);
-    return result();
+    devnet = await startNetwork(dir, options, tell, stop);
+    return await perform(devnet, dir, blob, started, context);
   } catch (error) {
     keep ||= !stop.aborted;
     if (keep) tell.note(`what the processes wrote is in ${dir}`);
-    if (overdue?.aborted === true) fail('STORY_OVERDUE', 'the story did not come to its end in time');
     throw error;
   } finally {
-    narrating.abort();
-    await play?.dismiss();
     await devnet?.stop();
     if (!keep) await rm(dir, { recursive: true, force: true });
   }

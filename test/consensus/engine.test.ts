@@ -222,7 +222,7 @@ describe('a view that goes well', () => {
   it('needs one validator alone when there is only one', () => {
     const bench = new Bench(committee([5]), 0);
     for (let view = 1; view <= 5; view++) {
-      bench.pass(200);
+      while (bench.take('build').length === 0) bench.pass(1);
       const p = proposal(view, view - 1);
       const parent = view === 1 ? GENESIS : proposal(view - 1, view - 2);
       bench.step({ type: 'built', view, parent, block: { payload: p.payload, body: BODY } });
@@ -303,6 +303,16 @@ describe('a view that goes wrong', () => {
     expect(bench.take('build')).toHaveLength(1);
     bench.step({ type: 'built', view: 1, parent: GENESIS, block: undefined });
     expect(reason(bench)).toEqual(['build-failed']);
+    expect(bench.kinds(1)).toEqual([NULLIFY]);
+  });
+
+  it('is given up by a leader whose block is not built in time', () => {
+    const bench = new Bench(led([0]), 0);
+    bench.pass(149);
+    expect(bench.kinds(1)).toEqual([]);
+    bench.pass(1);
+    expect(reason(bench)).toEqual(['build-failed']);
+    bench.step({ type: 'built', view: 1, parent: GENESIS, block: { payload: p1.payload, body: BODY } });
     expect(bench.kinds(1)).toEqual([NULLIFY]);
   });
 

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { scenarioOf } from '../simulator/scenario.ts';
 import { runScenario } from '../simulator/world.ts';
 
-const SEEDS = 150;
+const SEEDS = 120;
 
 describe('the seeded simulator', () => {
   it(`finds no violation and no standstill in ${SEEDS} seeds`, async () => {
@@ -36,12 +36,14 @@ describe('the seeded simulator', () => {
       const [first, second] = [await runScenario(scenario), await runScenario(scenario)];
       expect(second).toEqual(first);
     }
-    const hashes = await Promise.all([1, 2].map(async (seed) => (await runScenario(scenarioOf(seed))).traceHash));
+    const hashes = await Promise.all(
+      [1, 2].map(async (seed) => (await runScenario(scenarioOf(seed))).traceHash),
+    );
     expect(new Set(hashes).size).toBe(2);
   });
 
   it('uses real Ed25519 in some seeds', () => {
     const schemes = Array.from({ length: SEEDS }, (_, seed) => scenarioOf(seed).scheme);
-    expect(schemes.filter((scheme) => scheme === 'ed25519').length).toBe(6);
+    expect(schemes.filter((scheme) => scheme === 'ed25519').length).toBe(5);
   });
 });

@@ -31,6 +31,13 @@ const noGuard = (rule: string): Patch => ({
   replace: 'undefined',
 });
 
+/** Somebody is always being restarted, and too little is heard to finalise much. */
+const RESTLESS: Partial<Scenario> = {
+  loss: 0.3,
+  trouble: 9_000,
+  crashes: Array.from({ length: 40 }, (_, i) => ({ at: 200 * (i + 5), node: 3 * i, downtime: 50 })),
+};
+
 export const MUTANTS: readonly Mutant[] = [
   {
     name: 'a simple majority is a quorum',
@@ -79,6 +86,7 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     name: 'votes leave before the fsync',
+    scenario: RESTLESS,
     patches: [
       {
         file: 'signer.ts',
@@ -114,6 +122,7 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     name: 'a checkpoint leaves own votes out',
+    scenario: RESTLESS,
     patches: [
       {
         file: 'journal/state.ts',
@@ -124,6 +133,7 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     name: 'replayed own votes are not counted and not sent',
+    scenario: RESTLESS,
     patches: [
       {
         file: 'engine/recovery.ts',
@@ -169,6 +179,7 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     name: 'a leader proposes again after a restart',
+    scenario: RESTLESS,
     patches: [
       noGuard('SIGN_CONFLICT'),
       {

@@ -12,7 +12,7 @@ import { publicKeyOf } from '../../src/crypto/keys.ts';
 import { challengeSeedOfFile, tagOfFile } from '../../src/node/challenge-file.ts';
 import { fetchBlob } from '../../src/story/blob-fetch.ts';
 import { type BlobServer, serveBlob } from '../../src/story/blob-server.ts';
-import { flipByte } from '../../src/story/story.ts';
+import { flipByte } from '../../src/story/play.ts';
 
 const STEWARD = publicKeyOf(new Uint8Array(32).fill(9));
 const never = new AbortController().signal;

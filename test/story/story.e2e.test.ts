@@ -116,5 +116,5 @@ describe('the story, from the command line', () => {
     const pids = lines.flatMap((line) => /validator \d .*process (\d+)$/.exec(line)?.[1] ?? []);
     expect(pids).toHaveLength(4);
     expect(pids.filter((pid) => existsSync(`/proc/${pid}`))).toEqual([]);
-  });
+  }, 180_000);
 });

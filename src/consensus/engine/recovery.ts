@@ -3,6 +3,7 @@
  * other. The view follows from the certificates, never from the last record. Own votes are counted again,
  * like anybody's: a replica that forgets its own nullify vote can hold up the whole network.
  */
+import { invariant } from '../../codec/errors.ts';
 import type { Floor } from '../host.ts';
 import type { JournalState } from '../journal/state.ts';
 import { type Certificate, FINALIZE, NOTARIZE, NULLIFY, type Vote } from '../types.ts';
@@ -15,6 +16,13 @@ import { assemble, sendOwn } from './votes.ts';
 export function restore(state: EngineState, floor: Floor, journal: JournalState): void {
   const { rounds } = state;
   const floorView = floor.proposal.view;
+  const finalized = floor.finalization?.subject;
+  invariant(
+    finalized === undefined
+      ? floorView === 0
+      : finalized.kind === FINALIZE && sameProposal(finalized.proposal, floor.proposal),
+    'the floor is the genesis block or comes with the F certificate of this very proposal',
+  );
   const notarized = journal.certificatesOf(floorView)[NOTARIZE];
   if (floorView > 0 && notarized !== undefined) rounds.at(floorView).setCertificate(notarized);
   if (floor.finalization !== undefined) {

@@ -44,6 +44,8 @@ export class EngineState {
   resendAt: number | undefined;
   /** When the pace allows the own proposal. */
   proposeAt: number | undefined;
+  /** When the own block, which is being built, comes too late. */
+  buildDeadline: number | undefined;
   /** The application's database holds everything up to this view. */
   durable: number;
   /** Of the event that is being handled. */

@@ -107,6 +107,7 @@ function tryPropose(state: EngineState, wanted: Wanted[]): void {
   invariant(parent !== undefined, 'the highest certified view is certified');
   round.building = 'running';
   const deadlineMs = now + pacing.executionBudget;
+  state.buildDeadline = deadlineMs + pacing.delta;
   state.emit({ type: 'build', view, parent, parentCertificate, deadlineMs });
 }
 
@@ -119,6 +120,7 @@ export function onBuilt(
   const round = state.rounds.peek(view);
   if (view !== state.view || round?.building !== 'running') return IGNORED;
   round.building = 'done';
+  state.buildDeadline = undefined;
   if (round.own[NULLIFY] || round.proposal !== undefined) return IGNORED;
   if (block === undefined) {
     nullify(state, 'build-failed');

@@ -20,6 +20,7 @@ export function enter(state: EngineState, view: number, by: Certificate | undefi
   state.advanceDeadline = now + pacing.advanceTimeout(view, floor);
   state.resendAt = undefined;
   state.proposeAt = undefined;
+  state.buildDeadline = undefined;
   const round = rounds.at(view);
   state.report({ type: 'entered', view, leader: round.leader, by: causeOf(by) });
   if (round.own[NULLIFY]) state.resendAt = now + pacing.resendDelay();
@@ -44,6 +45,8 @@ export function nullify(state: EngineState, reason: MissReason, detail?: string)
   state.report({ type: 'missed', view, leader, reason, detail });
   state.leaderDeadline = undefined;
   state.advanceDeadline = undefined;
+  state.buildDeadline = undefined;
+  if (state.options.self === undefined) return;
   state.resendAt = state.now + state.options.pacing.resendDelay();
   sign(state, { kind: NULLIFY, epoch: state.options.set.epoch, view });
 }
@@ -86,6 +89,10 @@ export function onTick(state: EngineState): Judgement {
   if (state.advanceDeadline !== undefined && now >= state.advanceDeadline) {
     state.advanceDeadline = undefined;
     nullify(state, 'no-verdict');
+  }
+  if (state.buildDeadline !== undefined && now >= state.buildDeadline) {
+    round.building = 'done';
+    nullify(state, 'build-failed', 'the block came too late');
   }
   if (state.resendAt !== undefined && now >= state.resendAt) {
     state.resendAt = now + pacing.resendDelay();
