@@ -9,28 +9,20 @@ import { setTimeout as delay } from 'node:timers/promises';
 import pino, { type Logger } from 'pino';
 import type { FinalEvent, NodeStatus } from '../api/backend.ts';
 import { type ApiServer, startApi } from '../api/server.ts';
-import { decodeBlock } from '../chain/block.ts';
-import { type Genesis, genesisHash as hashOfGenesis } from '../chain/genesis.ts';
-import { proposalOf } from '../chain/rules.ts';
+import { genesisHash as hashOfGenesis } from '../chain/genesis.ts';
 import { type Bytes, toHex } from '../codec/bytes.ts';
 import { installHashBackend } from '../codec/hash.ts';
-import { decodeCertificate } from '../consensus/certificate.ts';
-import type { Floor } from '../consensus/engine.ts';
 import type { Report } from '../consensus/events.ts';
 import { Replica } from '../consensus/replica.ts';
 import type { ValidatorSet } from '../consensus/types.ts';
 import { createValidatorSet, indexOfKey } from '../consensus/validator-set.ts';
 import { genesisEntries } from '../ledger/genesis.ts';
-import { ReplayMemory } from '../ledger/replay.ts';
-import { Ledger } from '../ledger/state.ts';
 import { DEFAULT_MEMPOOL_LIMITS } from '../mempool/pool.ts';
 import { createNetwork } from '../p2p/network.ts';
 import type { Network } from '../p2p/types.ts';
 import { ChainDatabase } from '../storage/database.ts';
 import { failPoint } from '../storage/fail-points.ts';
 import { FileDisk } from '../storage/journal-disk.ts';
-import { decodeTransaction } from '../tx/decode.ts';
-import { replayKey, transactionId } from '../tx/encode.ts';
 import { Admissions } from './admission.ts';
 import { NodeBackend } from './api-backend.ts';
 import { NodeApplication } from './application.ts';
@@ -42,6 +34,7 @@ import { TransactionRelay } from './gossip.ts';
 import { nodeHashBackend } from './hash.ts';
 import { ConsensusLanes, type LaneParts, networkHandlers } from './lanes.ts';
 import type { Peers } from './peers.ts';
+import { floorOf, loadLedger, loadReplay } from './start-up.ts';
 import { RangeSync } from './sync.ts';
 import { VerifyPool } from './verify-pool.ts';
 
@@ -70,52 +63,8 @@ export interface RunningNode {
 const DEFAULT_WORKERS = 2;
 /** No final block for so long makes a node unhealthy, in block intervals. */
 const UNHEALTHY_INTERVALS = 30;
-const STATE_LOG_EVERY = 250_000;
 
 const sleep = (ms: number, signal: AbortSignal): Promise<void> => delay(ms, undefined, { signal });
-
-async function loadLedger(database: ChainDatabase, log: Logger): Promise<Ledger> {
-  const builder = Ledger.builder(database);
-  let count = 0;
-  for await (const entry of database.stateEntries()) {
-    builder.add(entry);
-    if (++count % STATE_LOG_EVERY === 0) log.info({ entries: count }, 'reading the state');
-  }
-  log.info({ entries: count, height: database.tip.height }, 'state read');
-  return builder.finish();
-}
-
-/** The replay memory of the last `txLifetime` blocks. */
-function loadReplay(database: ChainDatabase, genesis: Genesis): ReplayMemory {
-  const memory = new ReplayMemory();
-  const { height } = database.tip;
-  for (let at = Math.max(1, height - genesis.parameters.txLifetime); at <= height; at++) {
-    const bytes = database.block(at);
-    if (bytes === undefined) throw new Error(`block ${at} is missing in the database`);
-    const { transactions } = decodeBlock(bytes, genesis.parameters.maxBlockBytes);
-    memory.add(
-      at,
-      transactions.map((tx) => {
-        const { body, bodyBytes } = decodeTransaction(tx);
-        return { validUntil: body.validUntil, replayKey: replayKey(body, transactionId(bodyBytes)) };
-      }),
-    );
-  }
-  return memory;
-}
-
-/** The highest finalised block with a certificate of its own: where consensus goes on. */
-async function floorOf(database: ChainDatabase, set: ValidatorSet, genesis: Genesis): Promise<Floor> {
-  const certified = await database.lastFinality(database.tip.height);
-  if (certified === undefined) {
-    return {
-      proposal: { epoch: set.epoch, view: 0, parentView: 0, payload: hashOfGenesis(genesis) },
-      finalization: undefined,
-    };
-  }
-  const { header, hash } = decodeBlock(database.block(certified.height)!, genesis.parameters.maxBlockBytes);
-  return { proposal: proposalOf(header, hash), finalization: decodeCertificate(certified.certificate, set) };
-}
 
 class KryderNode implements RunningNode {
   apiUrl = '';

@@ -20,6 +20,7 @@ import { type Offence, PeerScores } from './offences.ts';
 import { type PeerRecord, peerIdOfRecord } from './record.ts';
 import { PeerSearch } from './search.ts';
 import { type Lane, RANK_CERTIFICATE, RANK_VOTE, SESSION_METRICS, Session } from './session.ts';
+import { addTo } from './totals.ts';
 import type { Network, NetworkOptions, PeerEvent, PeerInfo, RequestOptions, Verdict } from './types.ts';
 import {
   encodeCertificate,
@@ -494,8 +495,4 @@ class LibP2PNetwork implements Network {
     const reason = error instanceof Error ? (error.stack ?? error.message) : String(error);
     this.#options.log.warn({ where, reason }, 'unexpected error');
   }
-}
-
-function addTo(totals: Map<string, number>, more: Record<string, number>): void {
-  for (const [name, value] of Object.entries(more)) totals.set(name, (totals.get(name) ?? 0) + value);
 }
