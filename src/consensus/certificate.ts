@@ -15,7 +15,7 @@ import { type Certificate, NULLIFY, type Subject, type ValidatorSet } from './ty
 import { hasQuorum } from './validator-set.ts';
 import { readSubject, SIGNATURE_BYTES, subjectEpoch, voteMessage, writeSubject } from './vote.ts';
 
-export type CertificateErrorCode =
+type CertificateErrorCode =
   | 'CERTIFICATE_EPOCH'
   | 'CERTIFICATE_PARENT'
   | 'CERTIFICATE_SIGNERS'
@@ -27,7 +27,7 @@ function refuse(code: CertificateErrorCode, message: string): never {
   throw new ProtocolError<CertificateErrorCode>(code, message);
 }
 
-export function bitmapBytes(validatorCount: number): number {
+function bitmapBytes(validatorCount: number): number {
   return (validatorCount + 7) >> 3;
 }
 

@@ -14,7 +14,7 @@ import { FINALIZE, NOTARIZE, NULLIFY, type Subject, type ValidatorSet, type Vote
 import { indexOfKey } from './validator-set.ts';
 import { kindName, sameSubject, subjectEpoch, subjectView, voteMessage } from './vote.ts';
 
-export type SignerErrorCode =
+type SignerErrorCode =
   | 'SIGN_NOT_A_VALIDATOR'
   | 'SIGN_EPOCH'
   | 'SIGN_BELOW_FLOOR'

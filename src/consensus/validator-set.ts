@@ -11,10 +11,10 @@ import { Reader } from '../codec/reader.ts';
 import { Writer } from '../codec/writer.ts';
 import type { Validator, ValidatorSet } from './types.ts';
 
-export const MAX_VALIDATORS = 1_024;
+const MAX_VALIDATORS = 1_024;
 export const MAX_TOTAL_STAKE = (1n << 63n) - 1n;
 
-export type ValidatorSetErrorCode =
+type ValidatorSetErrorCode =
   | 'VALIDATOR_SET_SIZE'
   | 'VALIDATOR_SET_SEED'
   | 'VALIDATOR_SET_EPOCH'

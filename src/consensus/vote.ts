@@ -49,10 +49,6 @@ export function subjectKey(subject: Subject): string {
   return subject.kind === NULLIFY ? '' : `${subject.proposal.parentView}/${keyOf(subject.proposal.payload)}`;
 }
 
-export function nullifySubject(epoch: number, view: number): Subject {
-  return { kind: NULLIFY, epoch, view };
-}
-
 /** The bytes that a vote signs: tag ‖ genesis hash ‖ u64 epoch ‖ u8 kind ‖ subject. */
 export function voteMessage(genesisHash: Bytes, subject: Subject): Bytes {
   const head = [DOMAIN.vote, genesisHash, u64(subjectEpoch(subject)), Uint8Array.of(subject.kind)];

@@ -133,6 +133,18 @@ describe('the journal', () => {
   it('has a CRC that everybody knows', () => {
     expect(crc32(utf8('123456789'))).toBe(0xcbf43926);
     expect(crc32(utf8('6789'), crc32(utf8('12345')))).toBe(0xcbf43926);
+    expect(crc32(utf8('The quick brown fox jumps over the lazy dog'))).toBe(0x414fa339);
+  });
+
+  it('has a CRC that does not depend on how the bytes are cut', () => {
+    fc.assert(
+      fc.property(fc.uint8Array({ maxLength: 60 }), fc.nat(60), (bytes, cut) => {
+        const [head, tail] = [bytes.subarray(0, cut), bytes.subarray(cut)];
+        let single = 0;
+        for (const byte of bytes) single = crc32(Uint8Array.of(byte), single);
+        expect([crc32(bytes), crc32(tail, crc32(head))]).toEqual([single, single]);
+      }),
+    );
   });
 
   it('gives back what was committed', async () => {

@@ -11,7 +11,7 @@ import { build } from 'esbuild';
 import type { Scenario } from './scenario.ts';
 import type { RunResult } from './world.ts';
 
-export interface Patch {
+interface Patch {
   /** Under src/consensus. */
   readonly file: string;
   readonly find: string;

@@ -7,7 +7,7 @@ import type { Bytes } from '../../src/codec/bytes.ts';
 import type { Prng } from './prng.ts';
 import type { Scheduler } from './scheduler.ts';
 
-export type MessageKind =
+type MessageKind =
   | 'vote'
   | 'proposal'
   | 'certificate'

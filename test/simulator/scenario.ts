@@ -3,7 +3,7 @@ import type { Timing } from '../../src/consensus/host.ts';
 import { DEEDS, type Deed } from './adversary.ts';
 import { Prng } from './prng.ts';
 
-export type AdversaryKind = 'none' | 'twins' | 'conflicter';
+type AdversaryKind = 'none' | 'twins' | 'conflicter';
 
 export interface Scenario {
   readonly seed: number;

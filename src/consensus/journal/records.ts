@@ -13,19 +13,19 @@ import { decodeVote, encodeVote, MAX_VIEW, PAYLOAD_BYTES } from '../vote.ts';
 import { crc32 } from './crc32.ts';
 
 /** An own vote, any kind. */
-export interface VoteRecord {
+interface VoteRecord {
   readonly type: 'vote';
   readonly vote: Vote;
 }
 
 /** A certificate that was verified or assembled here. */
-export interface CertificateRecord {
+interface CertificateRecord {
   readonly type: 'certificate';
   readonly certificate: Certificate;
 }
 
 /** The outcome of certifying the block that was notarized in `view`. */
-export interface VerdictRecord {
+interface VerdictRecord {
   readonly type: 'verdict';
   readonly view: number;
   readonly payload: Bytes;
@@ -33,7 +33,7 @@ export interface VerdictRecord {
 }
 
 /** A block's bytes, opaque here, under its hash; `view` is the latest view in which it was proposed. */
-export interface BodyRecord {
+interface BodyRecord {
   readonly type: 'body';
   readonly view: number;
   readonly payload: Bytes;
@@ -41,7 +41,7 @@ export interface BodyRecord {
 }
 
 /** The application's database holds everything up to this view. */
-export interface FloorRecord {
+interface FloorRecord {
   readonly type: 'floor';
   readonly view: number;
 }

@@ -17,7 +17,7 @@ export const SALT_BYTES = 8;
 export const SEGMENT_HEADER_BYTES = MAGIC.length + 32 + SALT_BYTES + 4;
 export const BATCH_HEADER_BYTES = SALT_BYTES + 12;
 /** A batch is closed once it is longer than a record may be, so this bounds every read. */
-export const MAX_BATCH_BYTES = 2 * (MAX_RECORD_BYTES + RECORD_HEADER_BYTES);
+const MAX_BATCH_BYTES = 2 * (MAX_RECORD_BYTES + RECORD_HEADER_BYTES);
 const READ_BYTES = 1024 * 1024;
 
 export type JournalErrorCode = 'JOURNAL_CORRUPT' | 'JOURNAL_FOREIGN' | 'JOURNAL_CLOSED';
