@@ -70,7 +70,9 @@ describe('a leader whose clock is far ahead', () => {
 });
 
 function handlersOf(parts: object) {
-  return networkHandlers(() => ({ set, maxBlockBytes: DEVNET_PARAMETERS.maxBlockBytes, ...parts }) as unknown as LaneParts);
+  return networkHandlers(
+    () => ({ set, maxBlockBytes: DEVNET_PARAMETERS.maxBlockBytes, ...parts }) as unknown as LaneParts,
+  );
 }
 
 describe('a stranger', () => {
@@ -88,7 +90,10 @@ describe('a stranger', () => {
       network: { peers: () => [] },
     });
     const block = blockAt(5);
-    const subject = { kind: NOTARIZE, proposal: { epoch: 0, view: 1_000_000, parentView: 0, payload: block.hash } };
+    const subject = {
+      kind: NOTARIZE,
+      proposal: { epoch: 0, view: 1_000_000, parentView: 0, payload: block.hash },
+    };
     const vote = encodeVote({ subject, signer: 0, signature: new Uint8Array(64) });
     const bytes = encodeCompactProposal({
       vote,
@@ -106,7 +111,10 @@ describe('a stranger', () => {
     const indexes = new Array<number>(2_000).fill(0);
     const size = await handlers
       .onRequest(METHOD.transactions, encodeTransactionsRequest({ hash: block.hash, indexes }), 'stranger')
-      .then(({ length }) => length, () => 0);
+      .then(
+        ({ length }) => length,
+        () => 0,
+      );
     expect(size).toBeLessThanOrEqual(MAX_ANSWER_BYTES);
   });
 });
