@@ -239,6 +239,12 @@ export async function startApi(options: ApiOptions): Promise<ApiServer> {
     keepAliveTimeout: 30_000,
     forceCloseConnections: true,
     routerOptions: { maxParamLength: 200 },
+    frameworkErrors: (error, _request, reply) => {
+      const message = error instanceof Error ? error.message : 'bad request';
+      (reply as FastifyReply)
+        .status(error.statusCode ?? 400)
+        .send({ error: { code: 'REQUEST_INVALID', message } });
+    },
   });
   app.setErrorHandler((error: unknown, _request, reply) => {
     if (error instanceof ProtocolError) {

@@ -60,7 +60,7 @@ export const PARAMETER_RULES: readonly ParameterRule[] = [
   rule('blockInterval', 'ms', 50, 600_000),
   rule('delta', 'ms', 10, 60_000),
   rule('executionBudget', 'ms', 10, 60_000),
-  rule('maxBlockBytes', 'bytes', 262_144, 16_777_216),
+  rule('maxBlockBytes', 'bytes', 262_144, 8_388_608),
   rule('txLifetime', 'blocks', 10, 100_000),
   rule('baseFee', 'amount', 0, 1e12),
   rule('claimFee', 'amount', 0, 1e12),

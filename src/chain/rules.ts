@@ -23,6 +23,9 @@ export interface ParentLink {
 /** How far ahead of a validator's clock a block's time may lie, ms. */
 export const MAX_CLOCK_LEAD_MS = 500;
 
+/** Latest time of a block, ms since 1970: where calendars end (ECMA-262), and far below 2^53. */
+const LATEST_TIME = 8_640_000_000_000_000;
+
 function refuse(code: string, message: string): never {
   throw new ProtocolError(code, message);
 }
@@ -53,7 +56,9 @@ export function checkHeader(
   const leader = set.validators[leaderOf(set, header.view)]!;
   if (!equal(header.proposer, leader.publicKey))
     refuse('BLOCK_LEADER', 'the proposer does not lead this view');
-  if (header.time <= parent.time) refuse('BLOCK_TIME', 'its time is not after its parent’s');
+  if (header.time <= parent.time || header.time > LATEST_TIME) {
+    refuse('BLOCK_TIME', `its time is not after its parent’s, or after ${LATEST_TIME}`);
+  }
   if (!equal(header.validatorsHash, validatorsHash)) refuse('BLOCK_VALIDATORS', 'another validator set');
 }
 

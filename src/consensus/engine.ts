@@ -117,5 +117,3 @@ export class Engine {
     }
   }
 }
-
-export type { Floor } from './host.ts';

@@ -30,7 +30,7 @@ import {
 } from './bounties.ts';
 import { HashIndex } from './hash-index.ts';
 import { headerLeaf } from './merkle.ts';
-import { type ChainParameters, ordinarySpace, partsPerMillion } from './parameters.ts';
+import { type ChainParameters, ordinarySpace, partsPerMillion, queueQuota } from './parameters.ts';
 import type { ReplayKey, ReplayView } from './replay.ts';
 import type { State, StateView } from './state.ts';
 import type { Change } from './tree/trie.ts';
@@ -90,6 +90,7 @@ export class BlockExecutor {
   #removed: readonly Removal[] = [];
   #bytes = 0;
   #ordinaryBytes = 0;
+  #posted = 0;
 
   constructor(parent: StateView, context: BlockContext) {
     invariant(Number.isSafeInteger(context.height) && context.height > 0, 'a block has a height over zero');
@@ -107,8 +108,8 @@ export class BlockExecutor {
   }
 
   /** Judges a transaction as the next one of the block, without taking it in. Throws why it is refused. */
-  check(tx: CheckedTransaction): void {
-    this.#judge(tx);
+  check(tx: CheckedTransaction): TransactionOutcome {
+    return this.#judge(tx).outcome;
   }
 
   /**
@@ -182,6 +183,9 @@ export class BlockExecutor {
       if (output.type === OUTPUT_BOUNTY) bounties.push({ output, index });
       else if (output.type !== OUTPUT_PAY) adverts++;
     });
+    if (this.#posted + bounties.length > queueQuota(parameters)) {
+      refuse('BLOCK_FULL', 'the block has no room for further bounties');
+    }
     for (const { output } of bounties) checkPosting(output, height, parameters);
     const rests = set.accounts.weigh(tx.debits(), tx.credits());
 
@@ -195,6 +199,7 @@ export class BlockExecutor {
           set.burned += burned;
           set.fees += parameters.advertFee * BigInt(adverts) - burned;
         }
+        this.#posted += bounties.length;
         for (const { output, index } of bounties) {
           postBounty(set, output, { transaction: tx.id, index, height }, parameters.bountyDeposit);
         }

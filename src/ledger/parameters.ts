@@ -98,10 +98,13 @@ export function ordinarySpace(maxBlockBytes: number): number {
  */
 export const LEAST_BOUNTY_BYTES = 142;
 
+const MOST_BOUNTIES = 2_048;
+
 /**
- * Most bounties that begin() of one block lets expire, and most closed records that it removes: at least as
- * many as one block can post, so that no queue grows for ever.
+ * Most bounties that one block posts, most that begin() of one block lets expire, and most closed records that
+ * it removes. One number for all three, so that no queue grows for ever; small, because what has come due is
+ * forced on every block, and must fit its execution budget with room to spare.
  */
 export function queueQuota(parameters: ChainParameters): number {
-  return Math.ceil(ordinarySpace(parameters.maxBlockBytes) / LEAST_BOUNTY_BYTES);
+  return Math.min(MOST_BOUNTIES, Math.ceil(ordinarySpace(parameters.maxBlockBytes) / LEAST_BOUNTY_BYTES));
 }

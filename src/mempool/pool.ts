@@ -8,6 +8,7 @@ import { type Bytes, keyOf } from '../codec/bytes.ts';
 import { ProtocolError } from '../codec/errors.ts';
 import type { CheckedTransaction } from '../tx/check.ts';
 import { KIND_CLAIMS } from '../tx/types.ts';
+import { WaitingClaims } from './claims.ts';
 
 export interface MempoolLimits {
   readonly maxTransactions: number;
@@ -20,23 +21,34 @@ export const DEFAULT_MEMPOOL_LIMITS: MempoolLimits = { maxTransactions: 150_000,
 export interface MempoolView {
   /** Height of the next block. */
   readonly nextHeight: number;
-  readonly txLifetime: number;
-  readonly baseFee: bigint;
   /** Balance of an account by its hash; 0n when there is none. */
   balance(account: Bytes): bigint;
-  /** True when the replay key is in a block already. */
-  replayed(validUntil: number, replayKey: Bytes): boolean;
-  /** Throws the reason why a transaction with bounties, adverts or claims could not be in the next block. */
-  judgeRich(tx: CheckedTransaction): void;
+  /**
+   * Throws the reason why a transaction could not be in the next block, alone in it. For claims: which of them
+   * are open.
+   */
+  judge(tx: CheckedTransaction): readonly boolean[];
 }
 
-export type DropCode =
-  | 'MEMPOOL_EVICTED'
-  | 'MEMPOOL_REPLACED'
-  | 'TX_EXPIRED'
-  | 'TX_OVERSPENT'
-  | 'TX_REPLAY'
-  | 'TX_STALE';
+/** Why a transaction leaves that is not in a block, for the one who sent it. */
+export interface DropReason {
+  readonly code: string;
+  readonly message: string;
+}
+
+const GONE = {
+  evicted: {
+    code: 'MEMPOOL_EVICTED',
+    message: 'it gave way to transactions that pay more; send it again with a higher fee',
+  },
+  replaced: { code: 'MEMPOOL_REPLACED', message: 'its sender replaced it by one with a higher fee' },
+  expired: { code: 'TX_EXPIRED', message: 'its validUntil has passed without it being in a block' },
+  overspent: { code: 'TX_OVERSPENT', message: 'other transactions have used what it spends' },
+  replayed: { code: 'TX_REPLAY', message: 'a transaction with the same salt is final' },
+} as const satisfies Record<string, DropReason>;
+
+/** Claims pay no fee a byte, so they have this share of the pool, and the others the rest: none displaces the other. */
+const CLAIMS_SHARE = 0.25;
 
 /** A replacement must pay at least this much more a byte, so that bandwidth is paid for. */
 const REPLACEMENT_STEP_PERCENT = 10n;
@@ -83,10 +95,9 @@ class RateOrder {
     this.#rates.splice(this.#position(entry.rate), 1);
   }
 
-  /** The entry that leaves first: the oldest of the lowest rate. */
-  worst(): Entry | undefined {
-    const rate = this.#rates.at(-1);
-    return rate === undefined ? undefined : this.#buckets.get(rate)!.values().next().value;
+  /** In the order in which they leave: the lowest rate first, within it the oldest. */
+  *worstFirst(): Generator<Entry> {
+    for (let i = this.#rates.length - 1; i >= 0; i--) yield* this.#buckets.get(this.#rates[i]!)!;
   }
 
   lowestRate(): number {
@@ -99,20 +110,30 @@ class RateOrder {
 }
 
 export class Mempool {
+  /** For transactions other than claims. */
   readonly #limits: MempoolLimits;
-  readonly #onDrop: (tx: CheckedTransaction, code: DropCode) => void;
+  readonly #onDrop: (tx: CheckedTransaction, why: DropReason) => void;
   readonly #entries = new Map<string, Entry>();
   readonly #byWireHash = new Map<string, Entry>();
   readonly #byReplayKey = new Map<string, Entry>();
   readonly #byExpiry = new Map<number, Set<Entry>>();
   readonly #bySender = new Map<string, { total: bigint; readonly entries: Set<Entry> }>();
   readonly #order = new RateOrder();
-  readonly #claims = new Set<Entry>();
+  readonly #claims: WaitingClaims;
   #bytes = 0;
+  /** Of `#bytes`, those of transactions other than claims. */
+  #ordinaryBytes = 0;
+  #ordinary = 0;
 
-  constructor(limits: MempoolLimits, onDrop: (tx: CheckedTransaction, code: DropCode) => void) {
-    this.#limits = limits;
+  constructor(limits: MempoolLimits, onDrop: (tx: CheckedTransaction, why: DropReason) => void) {
     this.#onDrop = onDrop;
+    const claims = Math.ceil(limits.maxTransactions * CLAIMS_SHARE);
+    const claimsBytes = Math.ceil(limits.maxBytes * CLAIMS_SHARE);
+    this.#claims = new WaitingClaims(claims, claimsBytes);
+    this.#limits = {
+      maxTransactions: limits.maxTransactions - claims,
+      maxBytes: limits.maxBytes - claimsBytes,
+    };
   }
 
   get size(): number {
@@ -144,41 +165,31 @@ export class Mempool {
 
   /** Claims, then the rest by fee: the order in which a block takes them. */
   *candidates(): Generator<CheckedTransaction> {
-    for (const entry of this.#claims) yield entry.tx;
+    yield* this.#claims;
     for (const entry of this.#order) yield entry.tx;
   }
 
   /**
-   * Admits a transaction, or throws a `ProtocolError` that says why not. `MEMPOOL_KNOWN` is harmless: the same
-   * transaction waits already.
+   * Admits a transaction and returns it as it is kept, or throws a `ProtocolError` that says why not.
+   * `MEMPOOL_KNOWN` is harmless: the same transaction waits already.
    */
-  add(tx: CheckedTransaction, view: MempoolView): void {
+  add(tx: CheckedTransaction, view: MempoolView): CheckedTransaction {
     const name = keyOf(tx.id);
     if (this.#entries.has(name))
       throw new ProtocolError('MEMPOOL_KNOWN', 'the transaction is waiting already');
-    if (tx.validUntil < view.nextHeight) {
-      throw new ProtocolError(
-        'TX_EXPIRED',
-        `valid until ${tx.validUntil}, the next block is ${view.nextHeight}`,
-      );
-    }
-    if (tx.validUntil > view.nextHeight + view.txLifetime) {
-      throw new ProtocolError('TX_TOO_FAR', `validUntil is at most ${view.nextHeight + view.txLifetime} now`);
-    }
     const isClaims = tx.kind === KIND_CLAIMS;
-    const least = BigInt(tx.bytes.length) * view.baseFee;
-    if (!isClaims && tx.fee < least)
-      throw new ProtocolError('TX_FEE_LOW', `fee is ${tx.fee} µKRY, at least ${least} is due`);
-    if (view.replayed(tx.validUntil, tx.replayKey))
-      throw new ProtocolError('TX_REPLAY', 'it, or one that conflicts with it, is in a block');
     const rate = isClaims ? 0 : Number((tx.fee * 1_000n) / BigInt(tx.bytes.length));
-    const entry: Entry = { tx, name, rate };
+    const entry: Entry = { tx: tx.owned(), name, rate };
     const replaced = this.#replaced(entry);
     this.#checkBalances(entry, replaced, view);
-    if (tx.rich) view.judgeRich(tx);
-    this.#makeRoom(entry, replaced);
-    if (replaced !== undefined) this.#drop(replaced, 'MEMPOOL_REPLACED');
+    const open = view.judge(tx);
+    if (isClaims) this.#claims.check(tx, open);
+    else this.#makeRoom(entry, replaced);
+    if (replaced !== undefined) this.#drop(replaced, GONE.replaced);
     this.#insert(entry);
+    if (isClaims) this.#claims.add(name, entry.tx, open);
+    else this.#order.add(entry);
+    return entry.tx;
   }
 
   #replaced(entry: Entry): Entry | undefined {
@@ -209,25 +220,26 @@ export class Mempool {
     }
   }
 
-  #full(extra: number, without: number): boolean {
-    return (
-      this.#entries.size + 1 > this.#limits.maxTransactions ||
-      this.#bytes + extra - without > this.#limits.maxBytes
-    );
-  }
-
+  /** Decides first who has to leave for `entry`, and lets nobody leave where that is not enough. */
   #makeRoom(entry: Entry, replaced: Entry | undefined): void {
-    while (this.#full(entry.tx.bytes.length, replaced?.tx.bytes.length ?? 0)) {
-      const worst = this.#order.worst();
-      const outbids = worst !== undefined && (entry.tx.kind === KIND_CLAIMS || worst.rate < entry.rate);
-      if (!outbids)
-        throw new ProtocolError(
-          'MEMPOOL_FULL',
-          `the pool is full; the lowest fee in it is ${this.#order.lowestRate()} µKRY per 1,000 bytes`,
-        );
-      if (worst === replaced) return;
-      this.#drop(worst, 'MEMPOOL_EVICTED');
+    const { maxTransactions, maxBytes } = this.#limits;
+    let count = this.#ordinary + 1 - (replaced === undefined ? 0 : 1);
+    let bytes = this.#ordinaryBytes + entry.tx.bytes.length - (replaced?.tx.bytes.length ?? 0);
+    const leaving: Entry[] = [];
+    for (const worst of this.#order.worstFirst()) {
+      if ((count <= maxTransactions && bytes <= maxBytes) || worst.rate >= entry.rate) break;
+      if (worst === replaced) continue;
+      leaving.push(worst);
+      count -= 1;
+      bytes -= worst.tx.bytes.length;
     }
+    if (count > maxTransactions || bytes > maxBytes) {
+      throw new ProtocolError(
+        'MEMPOOL_FULL',
+        `the pool is full; the lowest fee in it is ${this.#order.lowestRate()} µKRY per 1,000 bytes`,
+      );
+    }
+    for (const worst of leaving) this.#drop(worst, GONE.evicted);
   }
 
   #insert(entry: Entry): void {
@@ -239,8 +251,10 @@ export class Mempool {
     const expiring = this.#byExpiry.get(tx.validUntil);
     if (expiring === undefined) this.#byExpiry.set(tx.validUntil, new Set([entry]));
     else expiring.add(entry);
-    if (tx.kind === KIND_CLAIMS) this.#claims.add(entry);
-    else this.#order.add(entry);
+    if (tx.kind !== KIND_CLAIMS) {
+      this.#ordinary += 1;
+      this.#ordinaryBytes += tx.bytes.length;
+    }
     for (const { account, amount } of tx.debits()) {
       const key = keyOf(account);
       const sender = this.#bySender.get(key);
@@ -261,8 +275,12 @@ export class Mempool {
     const expiring = this.#byExpiry.get(tx.validUntil);
     expiring?.delete(entry);
     if (expiring?.size === 0) this.#byExpiry.delete(tx.validUntil);
-    this.#claims.delete(entry);
-    this.#order.remove(entry);
+    if (tx.kind === KIND_CLAIMS) this.#claims.remove(entry.name);
+    else {
+      this.#order.remove(entry);
+      this.#ordinary -= 1;
+      this.#ordinaryBytes -= tx.bytes.length;
+    }
     for (const { account, amount } of tx.debits()) {
       const key = keyOf(account);
       const sender = this.#bySender.get(key);
@@ -273,15 +291,15 @@ export class Mempool {
     }
   }
 
-  #drop(entry: Entry, code: DropCode): void {
+  #drop(entry: Entry, why: DropReason): void {
     this.#remove(entry);
-    this.#onDrop(entry.tx, code);
+    this.#onDrop(entry.tx, why);
   }
 
   /** Drops one transaction that a block builder found to be refused for good. */
-  discard(tx: CheckedTransaction, code: DropCode): void {
+  discard(tx: CheckedTransaction, why: DropReason): void {
     const entry = this.#entries.get(keyOf(tx.id));
-    if (entry !== undefined) this.#drop(entry, code);
+    if (entry !== undefined) this.#drop(entry, why);
   }
 
   /**
@@ -294,14 +312,29 @@ export class Mempool {
       const entry = this.#entries.get(keyOf(tx.id));
       if (entry !== undefined) this.#remove(entry);
       const conflicting = this.#byReplayKey.get(keyOf(tx.replayKey));
-      if (conflicting !== undefined) this.#drop(conflicting, 'TX_REPLAY');
+      if (conflicting !== undefined) this.#drop(conflicting, GONE.replayed);
+      if (tx.kind === KIND_CLAIMS) this.#settleClaims(tx, view);
       if (entry !== undefined) continue;
       for (const { account } of tx.debits()) touched.add(keyOf(account));
     }
     for (const [validUntil, entries] of this.#byExpiry) {
-      if (validUntil < view.nextHeight) for (const entry of [...entries]) this.#drop(entry, 'TX_EXPIRED');
+      if (validUntil < view.nextHeight) for (const entry of [...entries]) this.#drop(entry, GONE.expired);
     }
     for (const key of touched) this.#settleSender(key, view);
+  }
+
+  /** Drops waiting claims on the bounties of a final one, as far as nothing is left for them. */
+  #settleClaims(final: CheckedTransaction, view: MempoolView): void {
+    for (const name of this.#claims.rivals(final)) {
+      const entry = this.#entries.get(name);
+      if (entry === undefined) continue;
+      try {
+        view.judge(entry.tx);
+      } catch (error) {
+        if (!(error instanceof ProtocolError)) throw error;
+        this.#drop(entry, error);
+      }
+    }
   }
 
   #settleSender(key: string, view: MempoolView): void {
@@ -313,7 +346,7 @@ export class Mempool {
     const byRate = [...sender.entries].sort((a, b) => a.rate - b.rate);
     for (const entry of byRate) {
       if (sender.total <= balance) return;
-      this.#drop(entry, 'TX_OVERSPENT');
+      this.#drop(entry, GONE.overspent);
     }
   }
 }

@@ -8,9 +8,7 @@ import { isProtocolError, ProtocolError } from '../codec/errors.ts';
 import { sha256 } from '../codec/hash.ts';
 import { decodeAccount } from '../ledger/entries.ts';
 import { accountKey } from '../ledger/keys.ts';
-import type { ChainParameters } from '../ledger/parameters.ts';
-import type { ReplayView } from '../ledger/replay.ts';
-import { type DropCode, Mempool, type MempoolLimits, type MempoolView } from '../mempool/pool.ts';
+import { Mempool, type MempoolLimits, type MempoolView } from '../mempool/pool.ts';
 import type { CheckedTransaction } from '../tx/check.ts';
 import type { Chain } from './chain.ts';
 import type { TransactionVerifier } from './verify-pool.ts';
@@ -32,20 +30,9 @@ export interface Fate {
 
 const MAX_FATES = 50_000;
 
-const DROP_REASONS: Record<DropCode, string> = {
-  MEMPOOL_EVICTED: 'it gave way to transactions that pay more; send it again with a higher fee',
-  MEMPOOL_REPLACED: 'its sender replaced it by one with a higher fee',
-  TX_EXPIRED: 'its validUntil has passed without it being in a block',
-  TX_OVERSPENT: 'other transactions have used what it spends',
-  TX_REPLAY: 'a transaction with the same salt is final',
-  TX_STALE: 'the chain has moved on and it can no longer be in a block',
-};
-
 export interface AdmissionOptions {
-  readonly parameters: ChainParameters;
   readonly limits: MempoolLimits;
   readonly verifier: TransactionVerifier;
-  readonly replay: ReplayView;
   readonly chain: () => Chain;
 }
 
@@ -56,7 +43,7 @@ export class Admissions {
 
   constructor(options: AdmissionOptions) {
     this.#o = options;
-    this.mempool = new Mempool(options.limits, (tx, code) => this.#remember(tx.id, code, DROP_REASONS[code]));
+    this.mempool = new Mempool(options.limits, (tx, why) => this.#remember(tx.id, why.code, why.message));
   }
 
   #remember(id: Bytes, code: string, reason: string): void {
@@ -74,20 +61,16 @@ export class Admissions {
 
   /** The chain as the mempool looks at it; made anew after every block. */
   view(): MempoolView {
-    const { parameters, replay } = this.#o;
     const chain = this.#o.chain();
     const { state } = chain;
     const judge = chain.judge();
     return {
       nextHeight: chain.tip.height + 1,
-      txLifetime: parameters.txLifetime,
-      baseFee: parameters.baseFee,
       balance: (account) => {
         const value = state.get(accountKey(account));
         return value === undefined ? 0n : decodeAccount(value);
       },
-      replayed: (validUntil, replayKey) => replay.has(validUntil, replayKey),
-      judgeRich: (tx) => judge.check(tx),
+      judge: (tx) => judge.check(tx).open,
     };
   }
 
@@ -109,9 +92,9 @@ export class Admissions {
 
   #add(tx: CheckedTransaction, view: MempoolView): Admission {
     try {
-      this.mempool.add(tx, view);
+      const kept = this.mempool.add(tx, view);
       this.#fates.delete(keyOf(tx.id));
-      return { status: 'admitted', tx };
+      return { status: 'admitted', tx: kept };
     } catch (error) {
       if (isProtocolError(error, 'MEMPOOL_KNOWN')) return { status: 'known', tx };
       if (!(error instanceof ProtocolError)) throw error;

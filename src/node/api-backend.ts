@@ -46,6 +46,7 @@ const PROOF_WAIT_MS = 5_000;
 export class NodeBackend implements ApiBackend {
   readonly genesis: Genesis;
   readonly #p: BackendParts;
+  #counting: Promise<SupplyView> | undefined;
   readonly #listeners = new Set<(event: FinalEvent) => void>();
 
   constructor(parts: BackendParts) {
@@ -90,7 +91,7 @@ export class NodeBackend implements ApiBackend {
     const fate = admissions.fate(id);
     if (fate?.code === 'TX_EXPIRED') return { status: 'expired' };
     if (fate !== undefined) return { status: 'rejected', ...fate };
-    if (validUntil !== undefined && validUntil <= chain.tip.height) return { status: 'expired' };
+    if (validUntil !== undefined && validUntil <= chain.durable.height) return { status: 'expired' };
     return { status: 'unknown' };
   }
 
@@ -168,7 +169,15 @@ export class NodeBackend implements ApiBackend {
     return this.#p.chain.block(height);
   }
 
-  async supply(): Promise<SupplyView> {
+  /** One recount at a time: whoever asks meanwhile gets the same answer. */
+  supply(): Promise<SupplyView> {
+    this.#counting ??= this.#recount().finally(() => {
+      this.#counting = undefined;
+    });
+    return this.#counting;
+  }
+
+  async #recount(): Promise<SupplyView> {
     const { database } = this.#p;
     const height = database.tip.height;
     const entries: StateEntry[] = [];

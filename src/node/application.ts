@@ -51,9 +51,10 @@ export interface NodeApplicationOptions {
   /** Finalisation failed for good: the process has to end. */
   readonly onFatal: (error: unknown) => void;
   readonly onDurable: (view: number) => void;
-  readonly onMempoolRefusal: (code: string) => void;
+  readonly onBuildFailed: (error: unknown) => void;
 }
 
+const LONGEST_SLEEP_MS = 10_000;
 /** A finalised block so far ahead is reached by ranges, not block by block. */
 const STEP_BY_STEP = 4;
 
@@ -83,12 +84,21 @@ export class NodeApplication implements Application {
     for (const { body } of recovered) await bodies.adopt(decodeBlock(body, maxBlockBytes));
   }
 
+  /** Whatever goes wrong costs this node its view, not its life: others lead next. */
   async build(request: BuildRequest): Promise<{ payload: Bytes; body: Bytes } | undefined> {
+    try {
+      return await this.#build(request);
+    } catch (error) {
+      if (!this.#stop.signal.aborted) this.#o.onBuildFailed(error);
+      return undefined;
+    }
+  }
+
+  async #build(request: BuildRequest): Promise<{ payload: Bytes; body: Bytes } | undefined> {
     const { chain, mempool, set, self, executionBudget, wallClock } = this.#o;
     if (self === undefined) return undefined;
     await this.#materialise(request.parent.payload, this.#stop.signal);
     const { parent, parentCertificate } = request;
-    const started = performance.now();
     const executed = chain.build({
       parent: parent.payload,
       epoch: set.epoch,
@@ -98,11 +108,11 @@ export class NodeApplication implements Application {
       parentCertificate: parentCertificate && encodeCertificate(parentCertificate),
       now: wallClock(),
       candidates: mempool.candidates(),
-      late: () => performance.now() - started > executionBudget,
-      onRefused: (tx, code) => {
-        this.#o.onMempoolRefusal(code);
-        mempool.discard(tx, code === 'TX_OVERSPENT' ? 'TX_OVERSPENT' : 'TX_STALE');
+      stopwatch: () => {
+        const started = performance.now();
+        return () => performance.now() - started > executionBudget;
       },
+      onRefused: (tx, why) => mempool.discard(tx, why),
     });
     if (executed === undefined) return undefined;
     const { block, transactions } = executed;
@@ -134,8 +144,12 @@ export class NodeApplication implements Application {
       if (!(error instanceof ProtocolError) || isProtocolError(error, 'WAIT_CANCELLED')) throw error;
       return { outcome: 'invalid', reason: error.code };
     }
-    const ahead = block.header.time - MAX_CLOCK_LEAD_MS - wallClock();
-    if (ahead > 0) await sleep(ahead, signal);
+    // In slices: timers do not reach further than 24 days, and a clock may be set meanwhile.
+    for (;;) {
+      const ahead = block.header.time - MAX_CLOCK_LEAD_MS - wallClock();
+      if (ahead <= 0) break;
+      await sleep(Math.min(ahead, LONGEST_SLEEP_MS), signal);
+    }
     return { outcome: 'valid', body: block.bytes };
   }
 
@@ -165,13 +179,13 @@ export class NodeApplication implements Application {
     return executed instanceof ProtocolError ? refuse(executed) : { ok: true, body: block.bytes };
   }
 
-  /** Waits until the state after a block is here, executing blocks again whose bodies were recovered. */
+  /** Waits until the state after a block is here: bodies that were recovered are executed, missing ones fetched. */
   async #materialise(hash: Bytes, signal: AbortSignal): Promise<ParentLink> {
     const { chain, bodies } = this.#o;
     const path: AssembledBlock[] = [];
     for (let cursor = hash; chain.link(cursor) === undefined; ) {
-      const assembled = bodies.get(cursor);
-      if (assembled === undefined || assembled.block.header.height <= chain.tip.height) break;
+      const assembled = bodies.get(cursor) ?? (await bodies.want(cursor, [], signal));
+      if (assembled.block.header.height <= chain.tip.height) break;
       path.unshift(assembled);
       cursor = assembled.block.header.parent;
     }
@@ -208,7 +222,10 @@ export class NodeApplication implements Application {
     let path = await this.#path(target.payload, signal);
     if (path === undefined) {
       await sync.reach(target.view, signal);
-      if (target.view <= chain.tip.view) return;
+      if (target.view <= chain.tip.view) {
+        this.#o.onDurable(chain.tip.view);
+        return;
+      }
       path = await this.#path(target.payload, signal);
     }
     if (path === undefined) throw new Error(`no way from the finalised block to ${toHex(target.payload)}`);

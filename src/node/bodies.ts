@@ -41,6 +41,7 @@ export interface BodiesOptions {
 interface Offer {
   readonly proposal: CompactProposal;
   readonly sources: Set<string>;
+  readonly fromLeader: boolean;
 }
 
 /** One copy of a block, with what the mempool knew of its transactions. */
@@ -50,7 +51,9 @@ interface Copy {
 }
 
 const MAX_OFFERS = 64;
-const MAX_ASSEMBLED = 32;
+const MAX_SOURCES = 16;
+const MAX_ASSEMBLED = 512;
+const MAX_ASSEMBLED_BYTES = 256 * 1024 * 1024;
 const PULL_TIMEOUT_MS = 3_000;
 const BLOCK_TIMEOUT_MS = 10_000;
 const FIRST_WAIT_MS = 150;
@@ -66,19 +69,29 @@ export class Bodies {
     this.#options = options;
   }
 
-  /** Takes note of a compact proposal; true when it was not known. */
-  offer(hash: Bytes, proposal: CompactProposal, peer: string): boolean {
+  /** Whether a compact proposal of this block was taken note of. */
+  offered(hash: Bytes): boolean {
+    return this.#offers.has(keyOf(hash));
+  }
+
+  /**
+   * Takes note of a compact proposal; true when it was not known. The vote in it covers the header but not the
+   * short ids, so the first copy from the leader itself replaces what others passed on.
+   */
+  offer(hash: Bytes, proposal: CompactProposal, peer: string, fromLeader = false): boolean {
     const key = keyOf(hash);
     const known = this.#offers.get(key);
     if (known !== undefined) {
-      if (known.sources.size < 16) known.sources.add(peer);
+      if (fromLeader && !known.fromLeader) {
+        this.#offers.set(key, { proposal, sources: new Set([peer, ...known.sources]), fromLeader });
+      } else if (known.sources.size < MAX_SOURCES) known.sources.add(peer);
       return false;
     }
     if (this.#offers.size >= MAX_OFFERS) {
       const oldest = this.#offers.keys().next().value;
       if (oldest !== undefined) this.#offers.delete(oldest);
     }
-    this.#offers.set(key, { proposal, sources: new Set([peer]) });
+    this.#offers.set(key, { proposal, sources: new Set([peer]), fromLeader });
     return true;
   }
 
@@ -87,9 +100,12 @@ export class Bodies {
     const key = keyOf(assembled.block.hash);
     this.#assembled.delete(key);
     this.#assembled.set(key, assembled);
-    if (this.#assembled.size > MAX_ASSEMBLED) {
-      const oldest = this.#assembled.keys().next().value;
-      if (oldest !== undefined) this.#assembled.delete(oldest);
+    let bytes = 0;
+    for (const { block } of this.#assembled.values()) bytes += block.bytes.length;
+    for (const [oldest, { block }] of this.#assembled) {
+      if (oldest === key || (this.#assembled.size <= MAX_ASSEMBLED && bytes <= MAX_ASSEMBLED_BYTES)) break;
+      this.#assembled.delete(oldest);
+      bytes -= block.bytes.length;
     }
   }
 
@@ -133,7 +149,9 @@ export class Bodies {
         if (!isProtocolError(error, 'BODY_CANCELLED') || signal.aborted) throw error;
       }
     }
-    const work = this.#collect(hash, preferred, signal).finally(() => this.#running.delete(key));
+    const work = this.#collect(hash, preferred, signal).finally(() => {
+      if (this.#running.get(key) === work) this.#running.delete(key);
+    });
     this.#running.set(key, work);
     return work;
   }

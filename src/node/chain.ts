@@ -9,7 +9,7 @@ import type { Genesis } from '../chain/genesis.ts';
 import { NO_VRF_OUTPUT, NO_VRF_PROOF, PROTOCOL_VERSION } from '../chain/header.ts';
 import type { ParentLink } from '../chain/rules.ts';
 import { type Bytes, equal, keyOf, toHex } from '../codec/bytes.ts';
-import { isProtocolError, ProtocolError } from '../codec/errors.ts';
+import { ProtocolError } from '../codec/errors.ts';
 import { ZERO_HASH } from '../codec/hash.ts';
 import type { ValidatorSet } from '../consensus/types.ts';
 import { validatorSetHash } from '../consensus/validator-set.ts';
@@ -58,10 +58,10 @@ export interface BuildPlan {
   /** Milliseconds since 1970. */
   readonly now: number;
   readonly candidates: Iterable<CheckedTransaction>;
-  /** True when it is time to stop taking transactions. */
-  readonly late: () => boolean;
+  /** Starts when the first transaction is looked at; what it returns says when it is time to stop. */
+  readonly stopwatch: () => () => boolean;
   /** A candidate that the finalised state itself refuses. */
-  readonly onRefused: (tx: CheckedTransaction, code: string) => void;
+  readonly onRefused: (tx: CheckedTransaction, why: ProtocolError) => void;
 }
 
 export interface ChainOptions {
@@ -75,8 +75,8 @@ export interface ChainOptions {
   readonly onCommitted: (block: ExecutedBlock) => void;
 }
 
-/** Refusals of one build after which it stops looking for more: bounds the work of a hostile mempool. */
-const MOST_REFUSALS = 5_000;
+/** So many candidates in a row that found no room end a build. */
+const MOST_WITHOUT_ROOM = 200;
 const LATE_CHECK_EVERY = 64;
 
 export class Chain {
@@ -85,6 +85,7 @@ export class Chain {
   readonly #executed = new Map<string, ExecutedBlock>();
   readonly #waiters = new Set<() => void>();
   #tip: ParentLink;
+  #durable: ParentLink;
   #tipFinality: TipFinality | undefined;
 
   constructor(options: ChainOptions) {
@@ -107,6 +108,7 @@ export class Chain {
         );
       }
     }
+    this.#durable = this.#tip;
   }
 
   #stored(height: number): Block {
@@ -119,6 +121,11 @@ export class Chain {
   /** The last finalised block; the genesis has height 0. */
   get tip(): ParentLink {
     return this.#tip;
+  }
+
+  /** The last finalised block whose batch is on disk: the tip, or for a moment its parent. */
+  get durable(): ParentLink {
+    return this.#durable;
   }
 
   /** The state after the last finalised block. */
@@ -267,22 +274,21 @@ export class Chain {
     executor.begin();
     const taken: CheckedTransaction[] = [];
     const onTip = equal(plan.parent, this.#tip.hash);
-    let refusals = 0;
+    const late = plan.stopwatch();
+    let withoutRoom = 0;
     let looked = 0;
     for (const tx of plan.candidates) {
-      if (++looked % LATE_CHECK_EVERY === 0 && plan.late()) break;
+      if (++looked % LATE_CHECK_EVERY === 0 && late()) break;
       if (base.replay.has(tx.validUntil, tx.replayKey)) continue;
       try {
         executor.tryTransaction(tx);
         taken.push(tx);
+        withoutRoom = 0;
       } catch (error) {
         if (!(error instanceof ProtocolError)) throw error;
-        if (isProtocolError(error, 'BLOCK_FULL')) {
-          if (++refusals > MOST_REFUSALS) break;
-          continue;
-        }
-        if (onTip) plan.onRefused(tx, error.code);
-        if (++refusals > MOST_REFUSALS) break;
+        if (error.code !== 'BLOCK_FULL') {
+          if (onTip) plan.onRefused(tx, error);
+        } else if (++withoutRoom > MOST_WITHOUT_ROOM) break;
       }
     }
     const { changes, epochHeadersRoot, mmrRoot } = executor.finish();
@@ -340,6 +346,7 @@ export class Chain {
       changes,
     });
     failPoint('database.after-commit');
+    this.#durable = this.#tip;
     ledger.written(state);
     this.#options.onCommitted(executed);
     this.#changed();

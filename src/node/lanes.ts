@@ -189,15 +189,13 @@ export class ConsensusLanes implements ConsensusNetwork {
     this.#parts()?.network.broadcastVote(encodeVote(vote));
   }
 
-  sendProposal(vote: Vote, body: Bytes | undefined): void {
+  sendProposal(vote: Vote): void {
     const p = this.#parts();
     if (p === undefined || vote.subject.kind === NULLIFY) return;
     const hash = vote.subject.proposal.payload;
+    // Gone only where a recovered body proved to be a bad copy: then there is nothing to propose.
     const assembled = p.bodies.get(hash);
-    if (assembled === undefined) {
-      if (body !== undefined) throw new Error('a proposal is sent whose block was not built here');
-      return;
-    }
+    if (assembled === undefined) return;
     const { block, transactions } = assembled;
     p.network.sendProposal(
       encodeCompactProposal({

@@ -11,6 +11,7 @@ import type { FinalEvent, NodeStatus } from '../api/backend.ts';
 import { type ApiServer, startApi } from '../api/server.ts';
 import { genesisHash as hashOfGenesis } from '../chain/genesis.ts';
 import { type Bytes, toHex } from '../codec/bytes.ts';
+import { ProtocolError } from '../codec/errors.ts';
 import { installHashBackend } from '../codec/hash.ts';
 import type { Report } from '../consensus/events.ts';
 import { Replica } from '../consensus/replica.ts';
@@ -109,6 +110,16 @@ class KryderNode implements RunningNode {
     void this.#end(cause);
   };
 
+  /** Notes how to end a part; a node that was stopped while it started ends the part at once. */
+  #keep(undo: () => Promise<void> | void): void {
+    if (this.#stopping === undefined) {
+      this.#undo.push(undo);
+      return;
+    }
+    void Promise.resolve(undo()).catch(() => undefined);
+    throw new ProtocolError('NODE_STOPPED', 'the node was stopped while it started');
+  }
+
   async start(): Promise<void> {
     const { genesis, hostKey, consensusKey, settings, database: databasePath, journal } = this.#directory;
     const options = this.#options;
@@ -125,7 +136,7 @@ class KryderNode implements RunningNode {
       hash: this.#genesisHash,
       entries: () => genesisEntries({ ...genesis, genesisHash: this.#genesisHash }),
     });
-    this.#undo.push(() => database.close());
+    this.#keep(() => database.close());
     const ledger = await loadLedger(database, log.child({ part: 'ledger' }));
     const replay = loadReplay(database, genesis);
     log.info({ remembered: replay.size }, 'replay memory read');
@@ -136,7 +147,7 @@ class KryderNode implements RunningNode {
       parameters,
       onFatal: this.#fatal,
     });
-    this.#undo.push(() => pool.close());
+    this.#keep(() => pool.close());
 
     const chain = new Chain({
       genesis,
@@ -148,13 +159,7 @@ class KryderNode implements RunningNode {
       onCommitted: (block) => this.#onCommitted(block),
     });
     this.#chain = chain;
-    const admissions = new Admissions({
-      parameters,
-      limits: DEFAULT_MEMPOOL_LIMITS,
-      verifier: pool,
-      replay,
-      chain: () => chain,
-    });
+    const admissions = new Admissions({ limits: DEFAULT_MEMPOOL_LIMITS, verifier: pool, chain: () => chain });
     this.#admissions = admissions;
 
     const index = consensusKey && indexOfKey(this.#set, consensusKey.key.publicKey);
@@ -174,7 +179,7 @@ class KryderNode implements RunningNode {
     });
     this.#network = network;
     this.addresses = network.addresses();
-    this.#undo.push(() => network.close());
+    this.#keep(() => network.close());
 
     const peers = this.#peers(network);
     const bodies = new Bodies({
@@ -210,10 +215,11 @@ class KryderNode implements RunningNode {
       wallClock: Date.now,
       onFatal: this.#fatal,
       onDurable: (view) => replica.onDurable(view),
-      onMempoolRefusal: (code) => log.debug({ part: 'mempool', code }, 'a waiting transaction is refused'),
+      onBuildFailed: (error) =>
+        log.error({ part: 'chain', err: error }, 'no block could be built; the view is lost'),
     });
     const disk = await FileDisk.open(journal);
-    this.#undo.push(() => disk.close());
+    this.#keep(() => disk.close());
     const replica = new Replica({
       set: this.#set,
       genesisHash: this.#genesisHash,
@@ -248,7 +254,7 @@ class KryderNode implements RunningNode {
           .catch((error: unknown) => log.debug({ part: 'p2p', err: error }, 'publishing failed'));
       },
     });
-    this.#undo.push(() => relay.stop());
+    this.#keep(() => relay.stop());
     this.#lanes = {
       set: this.#set,
       maxBlockBytes: parameters.maxBlockBytes,
@@ -259,7 +265,7 @@ class KryderNode implements RunningNode {
       relay,
       network,
     };
-    this.#undo.push(async () => {
+    this.#keep(async () => {
       this.#lanes = undefined;
       await replica.stop();
       await application.stop();
@@ -283,7 +289,7 @@ class KryderNode implements RunningNode {
       onError: (error) => log.error({ part: 'api', err: error }, 'a request failed'),
     });
     this.apiUrl = api.url;
-    this.#undo.push(() => api.close());
+    this.#keep(() => api.close());
     log.info(
       { api: api.url, addresses: this.addresses, validator: index, height: chain.tip.height },
       'ready',
@@ -370,15 +376,15 @@ class KryderNode implements RunningNode {
 
   #status(): NodeStatus {
     const { genesis } = this.#directory;
-    const { tip } = this.#chain!;
+    const { durable } = this.#chain!;
     const { mempool } = this.#admissions!;
     return {
       chainName: genesis.name,
       genesisHash: this.#genesisHash,
       version: this.#options.version,
-      height: tip.height,
-      blockHash: tip.hash,
-      blockTime: tip.time,
+      height: durable.height,
+      blockHash: durable.hash,
+      blockTime: durable.time,
       view: this.#replica!.view,
       validators: this.#set.validators.length,
       self: this.#replica!.index,

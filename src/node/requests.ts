@@ -8,17 +8,18 @@ import { LEAST_TRANSACTION_BYTES, MAX_CERTIFICATE_BYTES, maxEncodedBlock } from 
 import { MAX_HEADER_BYTES } from '../chain/header.ts';
 import type { Bytes } from '../codec/bytes.ts';
 import { Reader } from '../codec/reader.ts';
+import { ProtocolError } from '../codec/errors.ts';
 import { Writer } from '../codec/writer.ts';
 import { MAX_TRANSACTION_BYTES } from '../tx/types.ts';
 
 export const METHOD = {
   /** `hash` → block bytes. */
   block: 1,
-  /** `[hash, u32 indexes]` → `[transaction, …]`. */
+  /** `[hash, strictly ascending u32 indexes]` → `[transaction, …]`. */
   transactions: 2,
   /** `[fromHeight, maxBytes]` → `[[block, …], [header, …], F certificate]`. */
   range: 3,
-  /** `[kind, view]` → certificate bytes. */
+  /** `[kind, view]` → nothing; the certificate comes on the vote lane. */
   certificate: 4,
 } as const;
 
@@ -42,6 +43,7 @@ export function encodeTransactionsRequest({ hash, indexes }: TransactionsRequest
   return new Writer(packed.length + 64).array(2).bin(hash).bin(packed).finish();
 }
 
+/** Throws codec errors, and `REQUEST_INVALID` for indexes that do not ascend: each transaction is asked for once. */
 export function decodeTransactionsRequest(bytes: Bytes, maxBlockBytes: number): TransactionsRequest {
   const r = new Reader(bytes);
   r.array(2);
@@ -49,11 +51,27 @@ export function decodeTransactionsRequest(bytes: Bytes, maxBlockBytes: number): 
   const packed = r.bin(4, 4 * Math.ceil(maxBlockBytes / LEAST_TRANSACTION_BYTES));
   r.end();
   const view = new DataView(packed.buffer, packed.byteOffset, packed.byteLength);
-  return { hash, indexes: Array.from({ length: packed.length >> 2 }, (_, i) => view.getUint32(4 * i)) };
+  if (packed.length % 4 !== 0) throw new ProtocolError('REQUEST_INVALID', 'an index has 4 bytes');
+  const indexes: number[] = [];
+  let last = -1;
+  for (let at = 0; at < packed.length; at += 4) {
+    const index = view.getUint32(at);
+    if (index <= last) throw new ProtocolError('REQUEST_INVALID', `index ${index} follows ${last}`);
+    indexes.push(index);
+    last = index;
+  }
+  return { hash, indexes };
+}
+
+/** Upper bound on what `encodeTransactionList` makes of a list. */
+export function transactionListBytes(transactions: readonly Bytes[]): number {
+  let size = 5;
+  for (const tx of transactions) size += tx.length + 5;
+  return size;
 }
 
 export function encodeTransactionList(transactions: readonly Bytes[]): Bytes {
-  const w = new Writer(1_024).array(transactions.length);
+  const w = new Writer(transactionListBytes(transactions)).array(transactions.length);
   for (const tx of transactions) w.bin(tx);
   return w.finish();
 }
@@ -90,6 +108,9 @@ export interface RangeAnswer {
   readonly headers: readonly Bytes[];
   readonly finality: Bytes;
 }
+
+/** Bytes of a range answer beside its blocks and headers: certificate, array headers. */
+export const RANGE_OVERHEAD_BYTES = MAX_CERTIFICATE_BYTES + 64;
 
 export function encodeRangeAnswer({ blocks, headers, finality }: RangeAnswer): Bytes {
   let size = finality.length + 64;

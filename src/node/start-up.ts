@@ -4,7 +4,7 @@ import { decodeBlock } from '../chain/block.ts';
 import { type Genesis, genesisHash } from '../chain/genesis.ts';
 import { proposalOf } from '../chain/rules.ts';
 import { decodeCertificate } from '../consensus/certificate.ts';
-import type { Floor } from '../consensus/engine.ts';
+import type { Floor } from '../consensus/host.ts';
 import type { ValidatorSet } from '../consensus/types.ts';
 import { ReplayMemory } from '../ledger/replay.ts';
 import { Ledger } from '../ledger/state.ts';

@@ -43,6 +43,8 @@ const LONGEST_WAIT_MS = 5_000;
 export class RangeSync {
   readonly #o: RangeSyncOptions;
   #active = false;
+  /** The last answer's certificate lies ahead of the tip: consensus can only go on from a certified block. */
+  #between = false;
 
   constructor(options: RangeSyncOptions) {
     this.#o = options;
@@ -58,7 +60,7 @@ export class RangeSync {
     let wait = FIRST_WAIT_MS;
     this.#active = true;
     try {
-      while (chain.tip.view < view) {
+      while (chain.tip.view < view || this.#between) {
         if (signal.aborted) throw new ProtocolError('WAIT_CANCELLED', 'the node is stopping');
         const peer = peers.random();
         if (peer !== undefined && (await this.#range(peer, signal))) {
@@ -118,7 +120,8 @@ export class RangeSync {
       });
       this.#o.onProgress(block.header.height, blocks.length);
     }
-    if (answer.headers.length === 0) this.#o.onSynced(certificate);
+    this.#between = answer.headers.length > 0;
+    if (!this.#between) this.#o.onSynced(certificate);
   }
 
   #checkLinks(headers: readonly Bytes[], certificate: Certificate): void {

@@ -1,33 +1,50 @@
-/** A fixed amount of something (bytes, places) that callers reserve, in the order in which they ask. */
+/**
+ * A fixed amount of something (bytes, places) that callers reserve, in the order in which they ask. A part of it is
+ * kept for trusted callers: the others wait in a line of their own and never take it, so they cannot hold them up.
+ */
+interface Waiting {
+  readonly amount: number;
+  readonly grant: () => void;
+}
+
 export class Budget {
   #free: number;
-  readonly #waiting: { readonly amount: number; readonly grant: () => void }[] = [];
+  readonly #kept: number;
+  readonly #trusted: Waiting[] = [];
+  readonly #others: Waiting[] = [];
 
-  constructor(total: number) {
+  /** `kept` of `total` is for trusted callers only. */
+  constructor(total: number, kept = 0) {
     this.#free = total;
+    this.#kept = kept;
   }
 
   get free(): number {
     return this.#free;
   }
 
-  /** Resolves when `amount`, at most the total, is reserved. */
-  async acquire(amount: number): Promise<void> {
-    if (this.#waiting.length === 0 && amount <= this.#free) {
-      this.#free -= amount;
-      return;
-    }
-    await new Promise<void>((grant) => this.#waiting.push({ amount, grant }));
+  /** Resolves when `amount`, at most what this caller may ever have, is reserved. */
+  async acquire(amount: number, trusted = false): Promise<void> {
+    const line = trusted ? this.#trusted : this.#others;
+    await new Promise<void>((grant) => {
+      line.push({ amount, grant });
+      this.#grant();
+    });
   }
 
   release(amount: number): void {
     this.#free += amount;
-    for (
-      let next = this.#waiting[0];
-      next !== undefined && next.amount <= this.#free;
-      next = this.#waiting[0]
-    ) {
-      this.#waiting.shift();
+    this.#grant();
+  }
+
+  #grant(): void {
+    this.#grantLine(this.#trusted, 0);
+    this.#grantLine(this.#others, this.#kept);
+  }
+
+  #grantLine(line: Waiting[], least: number): void {
+    for (let next = line[0]; next !== undefined && this.#free - next.amount >= least; next = line[0]) {
+      line.shift();
       this.#free -= next.amount;
       next.grant();
     }

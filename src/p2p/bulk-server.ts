@@ -1,8 +1,10 @@
 /**
  * The answering side of the bulk lane, for one stream that a peer opened: a pipeline from the stream through checks
- * into handlers, and back in parts, one part of each response in turn. What a response may take is reserved before
- * its handler runs and given back when its last part is on its way, so a peer that asks much and reads slowly holds
- * a fixed amount of memory; beyond that its requests are simply not read.
+ * into handlers, and back in parts, one part of each response in turn. What a large response may take is reserved
+ * before its handler runs and given back when its last part is on its way, so a peer that asks much and reads slowly
+ * holds a fixed amount of memory; beyond that its requests are simply not read. Small responses have places of their
+ * own and never wait for large ones. Handlers say what they read and encode, sent or not; a peer that has caused more
+ * than its rate waits before the next one runs.
  */
 import type { Stream } from '@libp2p/interface';
 import { pipe } from 'it-pipe';
@@ -11,7 +13,7 @@ import { ProtocolError } from '../codec/errors.ts';
 import { TokenBucket } from './bucket.ts';
 import { Budget } from './budget.ts';
 import type { NetworkLimits } from './limits.ts';
-import { frames, paced } from './reading.ts';
+import { frames, paced, sleep } from './reading.ts';
 import {
   decodeToServer,
   encodeFailure,
@@ -23,9 +25,37 @@ import { StreamWriter } from './writer.ts';
 
 type Request = Extract<ToServer, { type: 'request' }>;
 
+/** What one peer may cost, over all the streams that it opens. */
+export class ServingAccount {
+  readonly #peer: Budget;
+  readonly #all: Budget;
+  readonly sending: TokenBucket;
+  /** Bytes read and encoded. */
+  readonly work: TokenBucket;
+
+  /** `all` is shared by all peers. */
+  constructor(limits: NetworkLimits, all: Budget, now: () => number) {
+    this.#peer = new Budget(limits.servedBytesPerPeer);
+    this.#all = all;
+    this.sending = new TokenBucket(limits.servedPerSecond, limits.servedPerSecond, now);
+    this.work = new TokenBucket(limits.servedPerSecond, limits.servedPerSecond, now);
+  }
+
+  async reserve(amount: number, isValidator: () => boolean): Promise<void> {
+    await this.#peer.acquire(amount);
+    await this.#all.acquire(amount, isValidator());
+  }
+
+  release(amount: number): void {
+    this.#peer.release(amount);
+    this.#all.release(amount);
+  }
+}
+
 interface Job {
   readonly request: Request;
-  /** Bytes reserved in both budgets. */
+  readonly small: boolean;
+  /** Bytes reserved in both budgets; none for a small response. */
   reserved: number;
   data: Bytes;
   offset: number;
@@ -38,29 +68,33 @@ interface Job {
 export interface BulkServerOptions {
   readonly limits: NetworkLimits;
   readonly now: () => number;
-  /** Shared by all peers. */
-  readonly budget: Budget;
-  readonly handle: (method: number, payload: Bytes) => Promise<Bytes>;
+  readonly account: ServingAccount;
+  readonly isValidator: () => boolean;
+  readonly handle: (
+    method: number,
+    payload: Bytes,
+    maxResponseBytes: number,
+    charge: (bytes: number) => void,
+  ) => Promise<Bytes>;
+  /** A request could not be read. */
+  readonly onRefusal: (detail: string) => void;
   readonly onBug: (error: unknown, method: number) => void;
 }
 
 export class BulkServer {
   readonly #options: BulkServerOptions;
-  readonly #peerBudget: Budget;
-  readonly #rate: TokenBucket;
   readonly #writer: StreamWriter;
   readonly #jobs = new Map<number, Job>();
   #waiting: Request[] = [];
   #sending: Job[] = [];
   #roomWanted: (() => void) | undefined;
   #timer: NodeJS.Timeout | undefined;
+  /** Since when responses wait, and what had been sent by then. */
+  #slowSince: { readonly at: number; readonly sent: number } | undefined;
   #ended = false;
 
   constructor(options: BulkServerOptions) {
-    const { limits } = options;
     this.#options = options;
-    this.#peerBudget = new Budget(limits.servedBytesPerPeer);
-    this.#rate = new TokenBucket(limits.servedPerSecond, limits.servedPerSecond, options.now);
     this.#writer = new StreamWriter(() => this.#nextPart(), options.now);
   }
 
@@ -81,6 +115,20 @@ export class BulkServer {
 
   get stalledFor(): number {
     return this.#writer.stalledFor;
+  }
+
+  /** Called about once a second: whether the peer has taken too little for too long of what waits for it. */
+  tooSlow(): boolean {
+    const { limits, now } = this.#options;
+    const at = now();
+    const { sent } = this.#writer;
+    // what this node holds back itself says nothing about the peer
+    if (this.#ended || this.queuedBytes === 0 || this.#timer !== undefined) this.#slowSince = undefined;
+    else this.#slowSince ??= { at, sent };
+    const since = this.#slowSince;
+    if (since === undefined || at - since.at < limits.leastServedMs) return false;
+    this.#slowSince = { at, sent };
+    return sent - since.sent < (limits.leastServedPerSecond * limits.leastServedMs) / 1_000;
   }
 
   /** Serves until the stream ends. Throws a `ProtocolError` with an offence as its code. */
@@ -129,11 +177,22 @@ export class BulkServer {
   }
 
   #startWaiting(): void {
-    while (this.#jobs.size < this.#options.limits.servedInFlight && !this.#ended) {
-      const request = this.#waiting.shift();
+    const { servedInFlight, smallResponseBytes } = this.#options.limits;
+    const isSmall = (request: Request): boolean => request.maxResponseBytes <= smallResponseBytes;
+    let small = 0;
+    for (const job of this.#jobs.values()) if (job.small) small++;
+    let large = this.#jobs.size - small;
+    while (!this.#ended) {
+      const index = this.#waiting.findIndex(
+        (request) => (isSmall(request) ? small : large) < servedInFlight,
+      );
+      const [request] = index < 0 ? [] : this.#waiting.splice(index, 1);
       if (request === undefined) break;
+      if (isSmall(request)) small++;
+      else large++;
       const job: Job = {
         request,
+        small: isSmall(request),
         reserved: 0,
         data: EMPTY_BYTES,
         offset: 0,
@@ -149,15 +208,17 @@ export class BulkServer {
   }
 
   async #serve(job: Job): Promise<void> {
-    const { limits, budget, handle, onBug } = this.#options;
+    const { limits, account, isValidator, handle, onRefusal, onBug } = this.#options;
     const { id, method, payload, maxResponseBytes } = job.request;
     const most = Math.min(maxResponseBytes, limits.responseBytes);
-    await this.#peerBudget.acquire(most);
-    await budget.acquire(most);
-    job.reserved = most;
+    for (let wait = account.work.take(0); wait > 0 && !job.ended; wait = account.work.take(0)) await sleep(wait);
+    if (!job.small) {
+      await account.reserve(most, isValidator);
+      job.reserved = most;
+    }
     try {
       if (!job.ended) {
-        const data = await handle(method, payload);
+        const data = await handle(method, payload, most, (bytes) => account.work.take(bytes));
         if (data.length > most) {
           throw new ProtocolError('RESPONSE_TOO_LARGE', `${data.length} bytes, wanted are at most ${most}`);
         }
@@ -168,21 +229,21 @@ export class BulkServer {
       if (!known) onBug(error, method);
       const text = known ? error.message : 'the request could not be served';
       job.failure = encodeFailure(id, known ? error.code : 'INTERNAL', text);
+      if (known && (error.code === 'REQUEST_INVALID' || error.code.startsWith('CODEC_'))) onRefusal(text);
     }
     job.running = false;
     if (job.ended) {
       this.#forget(job);
       return;
     }
-    this.#give(job, most - job.data.length);
+    if (!job.small) this.#give(job, most - job.data.length);
     this.#sending.push(job);
     this.#writer.kick();
   }
 
   #give(job: Job, amount: number): void {
     job.reserved -= amount;
-    this.#peerBudget.release(amount);
-    this.#options.budget.release(amount);
+    this.#options.account.release(amount);
   }
 
   /** Ends a job. One whose handler still runs keeps its place and its bytes until the handler is done. */
@@ -205,7 +266,8 @@ export class BulkServer {
       this.#finish(job);
       return [job.failure];
     }
-    const wait = this.#rate.take(0);
+    const { sending } = this.#options.account;
+    const wait = sending.take(0);
     if (wait > 0) {
       this.#timer ??= setTimeout(() => {
         this.#timer = undefined;
@@ -214,7 +276,7 @@ export class BulkServer {
       return undefined;
     }
     const part = job.data.subarray(job.offset, job.offset + this.#options.limits.partBytes);
-    this.#rate.take(part.length);
+    sending.take(part.length);
     job.offset += part.length;
     const last = job.offset === job.data.length;
     this.#sending.shift();

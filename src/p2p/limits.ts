@@ -46,12 +46,22 @@ export interface NetworkLimits {
   /** Requests under way to one peer, and those waiting for a place. */
   readonly requestsInFlight: number;
   readonly requestsWaiting: number;
-  /** Requests of one peer that are served at a time; what a response may take is reserved before it is made. */
+  /**
+   * Requests of one peer that are served at a time, so many with small and so many with large responses. What a
+   * large one may take is reserved before it is made; small ones are bounded by their places alone.
+   */
   readonly servedInFlight: number;
+  readonly smallResponseBytes: number;
   readonly servedBytesPerPeer: number;
   readonly servedBytes: number;
-  /** Rate at which one peer is served, and at which frames of one peer are read. */
+  /** The part of `servedBytes` that only proven validators can reserve; at least `responseBytes`. */
+  readonly servedBytesForValidators: number;
+  /** Rate at which one peer is sent responses, and at which what it asks for is read and encoded. */
   readonly servedPerSecond: number;
+  /** A peer that takes less than this while responses wait for it, over such a time, is disconnected. */
+  readonly leastServedPerSecond: number;
+  readonly leastServedMs: number;
+  /** Rates at which frames of one peer are read. */
   readonly votesPerSecond: number;
   readonly voteBytesPerSecond: number;
   readonly proposalBytesPerSecond: number;
@@ -93,7 +103,7 @@ export const DEFAULT_LIMITS: NetworkLimits = {
   stallMs: 30_000,
   streamsPerMinute: 30,
 
-  voteFrameBytes: 64 * KIB,
+  voteFrameBytes: 72 * KIB,
   voteQueueLength: 1_024,
   voteQueueBytes: 4 * MIB,
   proposalFrameBytes: 2 * MIB,
@@ -110,8 +120,12 @@ export const DEFAULT_LIMITS: NetworkLimits = {
   requestsWaiting: 64,
   servedInFlight: 8,
   servedBytesPerPeer: 32 * MIB,
+  smallResponseBytes: 64 * KIB,
   servedBytes: 256 * MIB,
+  servedBytesForValidators: 128 * MIB,
   servedPerSecond: 64 * MIB,
+  leastServedPerSecond: 16 * KIB,
+  leastServedMs: 10_000,
   votesPerSecond: 4_000,
   voteBytesPerSecond: 4 * MIB,
   proposalBytesPerSecond: 8 * MIB,

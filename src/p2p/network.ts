@@ -109,7 +109,7 @@ class LibP2PNetwork implements Network {
     this.#now = now;
     this.#scores = scores;
     this.#host = host;
-    this.#budget = new Budget(limits.servedBytes);
+    this.#budget = new Budget(limits.servedBytes, limits.servedBytesForValidators);
     this.#directory = new Directory({
       self,
       genesisHash: options.genesisHash,
@@ -368,7 +368,8 @@ class LibP2PNetwork implements Network {
         this.#guard('onCertificate', () => handlers.onCertificate(certificate, peer)),
       onProposal: (proposal) =>
         this.#guard('onProposal', () => handlers.onProposal(proposal, peer, session.validator)),
-      onRequest: (method, payload) => handlers.onRequest(method, payload, peer),
+      onRequest: (method, payload, maxResponseBytes, charge) =>
+        handlers.onRequest(method, payload, peer, maxResponseBytes, charge),
       offend: (offence, detail) => this.#offend(peer, offence, detail),
       onBug: (error, where) => this.#bug(error, where),
       onForeign: () => this.#disconnect(peer, 'the peer does not speak this protocol'),

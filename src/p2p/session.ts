@@ -11,7 +11,7 @@ import { ProtocolError } from '../codec/errors.ts';
 import { TokenBucket } from './bucket.ts';
 import type { Budget } from './budget.ts';
 import { BulkClient } from './bulk-client.ts';
-import { BulkServer } from './bulk-server.ts';
+import { BulkServer, ServingAccount } from './bulk-server.ts';
 import { FRAME_HEADER_BYTES } from './framing.ts';
 import { KeptStream } from './kept-stream.ts';
 import type { NetworkLimits } from './limits.ts';
@@ -69,7 +69,12 @@ export interface SessionOptions {
   readonly onVote: (vote: Bytes) => Verdict | undefined;
   readonly onCertificate: (certificate: Bytes) => Verdict | undefined;
   readonly onProposal: (proposal: Bytes) => Verdict | undefined;
-  readonly onRequest: (method: number, payload: Bytes) => Promise<Bytes>;
+  readonly onRequest: (
+    method: number,
+    payload: Bytes,
+    maxResponseBytes: number,
+    charge: (bytes: number) => void,
+  ) => Promise<Bytes>;
   readonly offend: (offence: Offence, detail: string) => void;
   readonly onBug: (error: unknown, where: string) => void;
   /** The peer does not speak the protocol at all. */
@@ -86,6 +91,7 @@ export class Session {
   readonly #options: SessionOptions;
   readonly #out: Record<'hello' | 'votes' | 'proposals', OutLane>;
   readonly #client: BulkClient;
+  readonly #account: ServingAccount;
   #server: BulkServer | undefined;
   readonly #kept: KeptStream[] = [];
   readonly #inbound = new Map<Lane, Stream>();
@@ -120,6 +126,7 @@ export class Session {
     const churn = (): TokenBucket =>
       new TokenBucket(limits.streamsPerMinute / 60, limits.streamsPerMinute, now);
     this.#opened = { hello: churn(), votes: churn(), proposals: churn(), bulk: churn() };
+    this.#account = new ServingAccount(limits, options.budget, now);
     this.#client = new BulkClient({ limits, now, offend: options.offend, onBug: options.onBug });
     this.#helloTimer = setTimeout(
       () => options.offend('HELLO_TIMEOUT', `no hello within ${limits.helloTimeoutMs} ms`),
@@ -178,6 +185,9 @@ export class Session {
       this.#server?.stalledFor ?? 0,
     );
     if (stalled > limits.stallMs) offend('STALLED', `has read nothing for ${stalled} ms`);
+    else if (this.#server?.tooSlow() === true) {
+      offend('STALLED', `reads responses at less than ${limits.leastServedPerSecond} bytes a second`);
+    }
   }
 
   close(): void {
@@ -282,12 +292,14 @@ export class Session {
   async #pump(lane: Lane, stream: Stream): Promise<void> {
     const { limits, now } = this.#options;
     if (lane === 'bulk') {
-      const { budget, onRequest, onBug } = this.#options;
+      const { onRequest, onBug, offend } = this.#options;
       const server = new BulkServer({
         limits,
         now,
-        budget,
+        account: this.#account,
+        isValidator: () => this.validator !== undefined,
         handle: onRequest,
+        onRefusal: (detail) => offend('REQUEST_INVALID', detail),
         onBug: (error, method) => onBug(error, `request of method ${method}`),
       });
       this.#server = server;

@@ -34,8 +34,19 @@ export interface NetworkHandlers {
   onCertificate(certificate: Bytes, peer: string): Verdict | void;
   /** A gossiped batch. It is forwarded only after the promise resolves to `accept`. */
   onTransactions(batch: Bytes, peer: string): Promise<Verdict>;
-  /** Answers a request. A `ProtocolError` becomes an error response with its code; anything else, `INTERNAL`. */
-  onRequest(method: number, payload: Bytes, peer: string): Promise<Bytes>;
+  /**
+   * Answers a request with at most `maxResponseBytes`; a handler compares sizes before it allocates. It tells
+   * `charge` how many bytes it reads and encodes, as soon as it knows: beyond the peer's rate its next requests
+   * wait. A `ProtocolError` becomes an error response with its code (`CODEC_*` and `REQUEST_INVALID` cost the
+   * asker `REQUEST_INVALID`); anything else, `INTERNAL`.
+   */
+  onRequest(
+    method: number,
+    payload: Bytes,
+    peer: string,
+    maxResponseBytes: number,
+    charge: (bytes: number) => void,
+  ): Promise<Bytes>;
   onPeer(peer: string, event: PeerEvent): void;
 }
 

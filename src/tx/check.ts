@@ -126,6 +126,11 @@ export class CheckedTransaction {
     return (this.#flat[1]! & FLAG_RICH) !== 0;
   }
 
+  /** The same on memory of its own: a batch's results share one buffer, which a view would keep alive. */
+  owned(): CheckedTransaction {
+    return new CheckedTransaction(this.bytes.slice(), this.#flat.slice());
+  }
+
   #movements(first: number, count: number): Movement[] {
     const out: Movement[] = [];
     for (let i = 0, at = FIXED + first * ENTRY; i < count; i++, at += ENTRY) {

@@ -30,6 +30,8 @@ import {
 } from './types.ts';
 
 const KEY_BYTES = 32;
+/** Sizes of blobs are safe integers everywhere. */
+const MAX_BLOB_BYTES = BigInt(Number.MAX_SAFE_INTEGER);
 const SIGNATURE_BYTES = 64;
 
 function expectCount(count: number, fields: number, what: string): void {
@@ -62,7 +64,7 @@ function readOutput(r: Reader): Output {
       return {
         type: OUTPUT_ADVERT,
         tag: r.bin(TAG_BYTES),
-        size: r.uint64(),
+        size: r.uint64(MAX_BLOB_BYTES),
         offer: r.bin(0, MAX_OFFER_BYTES),
       };
   }

@@ -312,10 +312,17 @@ describe('expiry', () => {
         comment: undefined,
       }).length;
     expect(body(2) - body(1)).toBe(LEAST_BOUNTY_BYTES);
-    for (const maxBlockBytes of [1_024, 262_144, 8_388_608]) {
-      const quota = queueQuota({ ...PARAMETERS, maxBlockBytes });
-      expect(quota * LEAST_BOUNTY_BYTES).toBeGreaterThanOrEqual((maxBlockBytes * 3) / 4);
-    }
+    expect(queueQuota({ ...PARAMETERS, maxBlockBytes: 1_024 }) * LEAST_BOUNTY_BYTES).toBeGreaterThanOrEqual(
+      768,
+    );
+    const chain = new TestChain({ accounts: [{ name: 'owner', amount: 1_000_000_000n }] });
+    const many = (count: number) =>
+      transfer({ from: 'owner', outputs: Array.from({ length: count }, () => bounty()), validUntil: 5 });
+    const quota = queueQuota(PARAMETERS);
+    expect(quota).toBe(8 * 256);
+    const full = Array.from({ length: 8 }, () => many(256));
+    expect(chain.verdict(many(1), ...full)).toBe('BLOCK_FULL');
+    expect(chain.block(...full).outcomes.length).toBe(8);
   });
 });
 

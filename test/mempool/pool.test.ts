@@ -1,39 +1,44 @@
 import { describe, expect, it } from 'vitest';
 import { keyOf } from '../../src/codec/bytes.ts';
-import { isProtocolError } from '../../src/codec/errors.ts';
-import { type DropCode, Mempool, type MempoolView } from '../../src/mempool/pool.ts';
-import type { CheckedTransaction } from '../../src/tx/check.ts';
+import { isProtocolError, ProtocolError } from '../../src/codec/errors.ts';
+import { claimedBounties } from '../../src/mempool/claims.ts';
+import { Mempool, type MempoolView } from '../../src/mempool/pool.ts';
+import { CheckedTransaction } from '../../src/tx/check.ts';
 import { accountHash } from '../../src/tx/encode.ts';
 import { answer, bounty, claims, freshSalt, generator, named, pay, transfer } from '../ledger/support.ts';
 
 interface Dropped {
   readonly tx: CheckedTransaction;
-  readonly code: DropCode;
+  readonly code: string;
 }
 
 class World {
   readonly balances = new Map<string, bigint>();
   readonly dropped: Dropped[] = [];
-  readonly inBlocks = new Set<string>();
+  readonly closed = new Set<string>();
   readonly pool: Mempool;
   nextHeight = 1;
 
   constructor(limits = { maxTransactions: 100, maxBytes: 1_000_000 }) {
-    this.pool = new Mempool(limits, (tx, code) => this.dropped.push({ tx, code }));
+    this.pool = new Mempool(limits, (tx, { code }) => this.dropped.push({ tx, code }));
   }
 
   fund(name: string, amount: bigint): void {
     this.balances.set(keyOf(accountHash(named(name))), amount);
   }
 
+  /** What the executor would refuse, by id. */
+  readonly refused = new Map<string, string>();
+
   get view(): MempoolView {
     return {
       nextHeight: this.nextHeight,
-      txLifetime: 10,
-      baseFee: 1n,
       balance: (account) => this.balances.get(keyOf(account)) ?? 0n,
-      replayed: (_, replayKey) => this.inBlocks.has(keyOf(replayKey)),
-      judgeRich: () => undefined,
+      judge: (tx) => {
+        const code = this.refused.get(keyOf(tx.id));
+        if (code !== undefined) throw new ProtocolError(code, 'refused');
+        return claimedBounties(tx).map((id) => !this.closed.has(keyOf(id)));
+      },
     };
   }
 
@@ -53,20 +58,30 @@ const plain = (from: string, amount = 1_000n, extra: Partial<Parameters<typeof t
   transfer({ from, outputs: [pay('somebody', amount)], validUntil: 5, ...extra });
 
 describe('admission', () => {
-  it('says why a transaction is refused', () => {
+  it('says why a transaction is refused, plain ones too', () => {
     const w = new World();
     w.fund('a', 50_000n);
-    expect(w.add(plain('a', 1_000n, { validUntil: 0 }))).toBe('TX_EXPIRED');
-    expect(w.add(plain('a', 1_000n, { validUntil: 11 }))).toBe('ok');
-    expect(w.add(plain('a', 1_000n, { validUntil: 12 }))).toBe('TX_TOO_FAR');
-    expect(w.add(plain('a', 1_000n, { fee: 1n }))).toBe('TX_FEE_LOW');
+    for (const code of ['TX_EXPIRED', 'TX_TOO_FAR', 'TX_FEE_LOW', 'TX_DUST', 'TX_REPLAY']) {
+      const tx = plain('a');
+      w.refused.set(keyOf(tx.id), code);
+      expect(w.add(tx)).toBe(code);
+    }
     expect(w.add(plain('nobody'))).toBe('TX_OVERSPENT');
     const tx = plain('a');
     expect(w.add(tx)).toBe('ok');
     expect(w.add(tx)).toBe('MEMPOOL_KNOWN');
-    const final = plain('a');
-    w.inBlocks.add(keyOf(final.replayKey));
-    expect(w.add(final)).toBe('TX_REPLAY');
+    expect(w.pool.size).toBe(1);
+  });
+
+  it('keeps a transaction on memory of its own', () => {
+    const w = new World();
+    w.fund('a', 50_000n);
+    const tx = plain('a');
+    const shared = new Uint8Array(10_000);
+    shared.set(tx.bytes, 7);
+    const view = new CheckedTransaction(shared.subarray(7, 7 + tx.bytes.length), tx.flat);
+    expect(w.add(view)).toBe('ok');
+    expect(w.pool.get(tx.id)?.bytes.buffer.byteLength).toBe(tx.bytes.length);
   });
 
   it('never lets waiting transactions of one address take more than it holds', () => {
@@ -89,7 +104,9 @@ describe('admission', () => {
     expect(w.add(plain('a', 20_001n, { salt, fee: 1_100n }))).toBe('TX_CONFLICT');
     const cancel = transfer({ from: 'a', validUntil: 5, salt, fee: 1_101n });
     expect(w.add(cancel)).toBe('ok');
-    expect(w.dropped).toEqual([{ tx: first, code: 'MEMPOOL_REPLACED' }]);
+    expect(w.dropped.map(({ tx, code }) => [keyOf(tx.id), code])).toEqual([
+      [keyOf(first.id), 'MEMPOOL_REPLACED'],
+    ]);
     expect(w.pool.size).toBe(1);
   });
 
@@ -118,7 +135,7 @@ describe('order and bounds', () => {
   });
 
   it('gives the worst fee up for a better one, and never holds more than its bounds', () => {
-    const w = new World({ maxTransactions: 3, maxBytes: 1_000_000 });
+    const w = new World({ maxTransactions: 4, maxBytes: 1_000_000 });
     w.fund('a', 1_000_000n);
     const txs = [400n, 300n, 500n].map((fee) => plain('a', 1_000n, { fee }));
     for (const tx of txs) expect(w.add(tx)).toBe('ok');
@@ -129,6 +146,46 @@ describe('order and bounds', () => {
       [keyOf(txs[1]!.id), 'MEMPOOL_EVICTED'],
     ]);
     expect(w.pool.size).toBe(3);
+  });
+});
+
+describe('claims', () => {
+  const posting = (name: string) =>
+    transfer({ from: 'a', outputs: [bounty({ tag: named(name) })], validUntil: 5 });
+
+  it('wait once a bounty, however they are salted, and never push a paying transaction out', () => {
+    const w = new World({ maxTransactions: 8, maxBytes: 1_000_000 });
+    w.fund('a', 10_000_000n);
+    const paying = Array.from({ length: 6 }, () => plain('a'));
+    for (const tx of paying) expect(w.add(tx)).toBe('ok');
+    const one = answer(posting('one'));
+    expect(w.add(claims(5, [one]))).toBe('ok');
+    for (let i = 0; i < 20; i++) expect(w.add(claims(5, [one]))).toBe('CLAIM_PENDING');
+    expect(w.add(claims(5, [one, answer(posting('two'))]))).toBe('ok');
+    expect(w.add(claims(5, [answer(posting('three'))]))).toBe('MEMPOOL_FULL');
+    expect(w.dropped).toEqual([]);
+    expect(w.pool.size).toBe(8);
+  });
+
+  it('that are not open reserve no bounty against the one who holds the data', () => {
+    const w = new World();
+    const mine = answer(posting('mine'));
+    const open = answer(posting('open'));
+    w.closed.add(keyOf(mine.bountyId));
+    expect(w.add(claims(5, [open, mine]))).toBe('ok');
+    w.closed.clear();
+    expect(w.add(claims(5, [mine]))).toBe('ok');
+  });
+
+  it('leave when somebody else’s claim on the bounty is final', () => {
+    const w = new World();
+    const target = answer(posting('target'));
+    const waiting = claims(5, [target]);
+    expect(w.add(waiting)).toBe('ok');
+    w.refused.set(keyOf(waiting.id), 'BOUNTY_CLOSED');
+    w.pool.finalised([claims(5, [target])], w.view);
+    expect(w.dropped.map(({ code }) => code)).toEqual(['BOUNTY_CLOSED']);
+    expect(w.add(claims(5, [target]))).toBe('ok');
   });
 });
 
@@ -189,7 +246,7 @@ it('keeps its books over random histories', () => {
       expect(order(w.pool).length).toBe(waiting.length);
       const pending = new Map<string, bigint>();
       for (const tx of waiting) {
-        expect(w.pool.byWireHash(tx.wireHash)).toBe(tx);
+        expect(w.pool.byWireHash(tx.wireHash)?.id).toEqual(tx.id);
         for (const { account, amount } of tx.debits()) {
           pending.set(keyOf(account), (pending.get(keyOf(account)) ?? 0n) + amount);
         }

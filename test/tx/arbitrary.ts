@@ -37,7 +37,7 @@ const output: fc.Arbitrary<Output> = fc.oneof(
   fc.record({
     type: fc.constant(OUTPUT_ADVERT),
     tag: key,
-    size: amount,
+    size: fc.bigInt({ min: 0n, max: 2n ** 53n - 1n }),
     offer: fc.uint8Array({ maxLength: 256 }),
   }),
 );

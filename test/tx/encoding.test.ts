@@ -9,6 +9,7 @@ import { encodeBody, encodeTransaction, transactionId } from '../../src/tx/encod
 import {
   KIND_TRANSFER,
   MAX_TRANSACTION_BYTES,
+  OUTPUT_ADVERT,
   OUTPUT_PAY,
   type SignedTransaction,
   type TransferBody,
@@ -212,4 +213,23 @@ describe('what the decoder refuses', () => {
     }
     expect(() => decodeTransaction(utf8('{"kind":1}'))).toThrow(code('CODEC_TYPE'));
   });
+});
+
+test('the size of an advert is a safe integer', () => {
+  const advert = (size: bigint) => ({
+    body: {
+      kind: KIND_TRANSFER,
+      validUntil: 1,
+      salt: new Uint8Array(8),
+      inputs: [{ address: new Uint8Array(32), amount: 1n }],
+      outputs: [{ type: OUTPUT_ADVERT, tag: new Uint8Array(32), size, offer: new Uint8Array(0) }],
+      fee: 1n,
+      comment: undefined,
+    } as const,
+    signatures: [new Uint8Array(64)],
+  });
+  decodeTransaction(encodeTransaction(advert(2n ** 53n - 1n)));
+  expect(() => decodeTransaction(encodeTransaction(advert(2n ** 53n)))).toThrow(
+    expect.objectContaining({ code: 'CODEC_BOUNDS' }),
+  );
 });
