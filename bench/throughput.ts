@@ -161,7 +161,14 @@ export async function throughput(
   const transfers = plan.transfers ?? Math.ceil(before * plan.seconds * 0.6);
   const measured: Omit<Row, 'rawVerifyPerSecond' | 'ratio'>[] = [];
   for (const validators of plan.validators) {
-    const network = { validators, followers: 1, parameters: PARAMETERS, accounts, profile: plan.profile, say };
+    const network = {
+      validators,
+      followers: 1,
+      parameters: PARAMETERS,
+      accounts,
+      profile: plan.profile,
+      say,
+    };
     measured.push(await withNetwork(network, (net) => measure(net, plan, transfers)));
   }
   const after = await rawVerifyPerSecond(plan.rawSeconds);

@@ -158,13 +158,13 @@ export class Bodies {
 
   async #collect(hash: Bytes, preferred: readonly string[], signal: AbortSignal): Promise<AssembledBlock> {
     let wait = FIRST_WAIT_MS;
-    let compactTried = false;
+    let tried: Offer | undefined;
     for (let attempt = 0; ; attempt++) {
       if (signal.aborted) throw new ProtocolError('BODY_CANCELLED', 'the block is not needed any more');
       const offer = this.#offers.get(keyOf(hash));
       let copy: Copy | undefined;
-      if (offer !== undefined && !compactTried) {
-        compactTried = true;
+      if (offer !== undefined && tried !== offer) {
+        tried = offer;
         copy = await this.#fromCompact(hash, offer, signal);
       } else if (attempt > 0) {
         const block = await this.#wholeBlock(hash, preferred, attempt, signal);
@@ -178,7 +178,6 @@ export class Bodies {
         this.remember(assembled);
         return assembled;
       }
-      if (offer !== undefined && !compactTried) continue;
       await this.#options.sleep(wait, signal).catch(() => undefined);
       wait = Math.min(wait * 2, LONGEST_WAIT_MS);
     }

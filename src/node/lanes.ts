@@ -1,8 +1,8 @@
 /**
  * Between network and consensus: decodes what peers send, hands it to the replica, and turns the replica's
- * judgement into a verdict on the peer; encodes what the replica sends. Also answers requests on the bulk lane.
+ * judgement into a verdict on the peer; encodes what the replica sends. Requests are answered in answers.ts.
  */
-import { type Block, decodeBlock } from '../chain/block.ts';
+
 import { decodeCompactProposal, encodeCompactProposal, shortIds } from '../chain/compact.ts';
 import { decodeHeader, headerHash } from '../chain/header.ts';
 import { type Bytes, equal } from '../codec/bytes.ts';
@@ -10,39 +10,19 @@ import { ProtocolError } from '../codec/errors.ts';
 import { decodeCertificate, encodeCertificate } from '../consensus/certificate.ts';
 import type { CertificateQuery, Judgement } from '../consensus/events.ts';
 import type { ConsensusNetwork } from '../consensus/host.ts';
-import type { Replica } from '../consensus/replica.ts';
-import { type Certificate, NOTARIZE, NULLIFY, type ValidatorSet, type Vote } from '../consensus/types.ts';
-import { decodeVote, encodeVote } from '../consensus/vote.ts';
-import type { Network, NetworkHandlers, Verdict } from '../p2p/types.ts';
-import type { ChainDatabase } from '../storage/database.ts';
-import type { Bodies } from './bodies.ts';
-import type { Chain } from './chain.ts';
-import type { TransactionRelay } from './gossip.ts';
-import {
-  decodeCertificateRequest,
-  decodeRangeRequest,
-  decodeTransactionsRequest,
-  encodeCertificateRequest,
-  encodeRangeAnswer,
-  encodeTransactionList,
-  MAX_ANSWER_BYTES,
-  MAX_RANGE_BLOCKS,
-  MAX_RANGE_HEADERS,
-  METHOD,
-} from './requests.ts';
+import { leaderOf } from '../consensus/leader.ts';
+import { type Certificate, NOTARIZE, NULLIFY, type Vote } from '../consensus/types.ts';
+import { decodeVote, encodeVote, subjectEpoch, subjectView, verifyVote } from '../consensus/vote.ts';
+import type { NetworkHandlers, Verdict } from '../p2p/types.ts';
+import { Answers } from './answers.ts';
+import type { LaneParts } from './lane-parts.ts';
+import { encodeCertificateRequest, MAX_ANSWER_BYTES, METHOD } from './requests.ts';
 
+/** How far beyond the replica's view a proposal may be: this node enters a view a little later than others. */
+const VIEWS_AHEAD = 2;
+const PROPOSALS_PER_VIEW = 2;
+const VIEWS_REMEMBERED = 1_024;
 const REQUEST_TIMEOUT_MS = 3_000;
-
-export interface LaneParts {
-  readonly set: ValidatorSet;
-  readonly maxBlockBytes: number;
-  readonly chain: Chain;
-  readonly bodies: Bodies;
-  readonly database: ChainDatabase;
-  readonly replica: Replica;
-  readonly relay: TransactionRelay;
-  readonly network: Network;
-}
 
 function verdictOf(judgement: Judgement): Verdict {
   if (!judgement.ok) return 'reject';
@@ -60,7 +40,12 @@ function guarded(handle: () => Verdict): Verdict {
 }
 
 /** The handlers that the network calls; `parts` is set once everything has been put together. */
-export function networkHandlers(parts: () => LaneParts | undefined): NetworkHandlers {
+export function networkHandlers(
+  parts: () => LaneParts | undefined,
+  now: () => number = () => performance.now(),
+): NetworkHandlers {
+  const answers = new Answers(now);
+  const early = new EarlyProposals();
   return {
     onVote: (bytes, fromValidator) => {
       const p = parts();
@@ -74,21 +59,57 @@ export function networkHandlers(parts: () => LaneParts | undefined): NetworkHand
       if (p === undefined) return 'ignore';
       return guarded(() => verdictOf(p.replica.onCertificate(decodeCertificate(bytes, p.set), peer)));
     },
-    onProposal: (bytes, peer) => {
+    onProposal: (bytes, peer, fromValidator) => {
       const p = parts();
-      return p === undefined ? 'ignore' : guarded(() => onProposal(p, bytes, peer));
+      return p === undefined ? 'ignore' : guarded(() => onProposal(p, early, bytes, peer, fromValidator));
     },
     onTransactions: async (batch) => (await parts()?.relay.receive(batch)) ?? 'ignore',
-    onRequest: async (method, payload, peer) => {
+    onRequest: async (method, payload, peer, maxResponseBytes, charge) => {
       const p = parts();
       if (p === undefined) throw new ProtocolError('NOT_READY', 'the node is starting');
-      return answer(p, method, payload, peer);
+      const most = Math.min(maxResponseBytes, MAX_ANSWER_BYTES);
+      return answers.answer(p, { method, payload, peer, most, charge });
     },
-    onPeer: () => undefined,
+    onPeer: (peer, event) => {
+      if (event === 'gone') answers.forget(peer);
+    },
   };
 }
 
-function onProposal(p: LaneParts, bytes: Bytes, peer: string): Verdict {
+/**
+ * Proposals that the replica has no use for, or not yet, but whose blocks it may want: those of the views above the
+ * last final one up to the one after the next. Their leader's signature is checked here, and of each view only the
+ * first few are taken, so that a leader who signs without end fills no table.
+ */
+class EarlyProposals {
+  readonly #taken = new Map<number, number>();
+
+  /** Verdict `accept` when the block may be taken note of. */
+  judge(p: LaneParts, vote: Vote): Verdict {
+    const view = subjectView(vote.subject);
+    const floor = p.replica.lastFinal?.view;
+    if (floor === undefined || subjectEpoch(vote.subject) !== p.set.epoch) return 'ignore';
+    if (view <= floor || view > p.replica.view + VIEWS_AHEAD) return 'ignore';
+    const taken = this.#taken.get(view) ?? 0;
+    if (taken >= PROPOSALS_PER_VIEW) return 'ignore';
+    if (vote.signer !== leaderOf(p.set, view)) return 'reject';
+    if (!verifyVote(vote, p.set, p.genesisHash, p.verifier)) return 'reject';
+    this.#taken.set(view, taken + 1);
+    for (const oldest of this.#taken.keys()) {
+      if (this.#taken.size <= VIEWS_REMEMBERED) break;
+      this.#taken.delete(oldest);
+    }
+    return 'accept';
+  }
+}
+
+function onProposal(
+  p: LaneParts,
+  early: EarlyProposals,
+  bytes: Bytes,
+  peer: string,
+  fromValidator: number | undefined,
+): Verdict {
   const proposal = decodeCompactProposal(bytes, p.maxBlockBytes);
   const vote = decodeVote(proposal.vote, p.set.validators.length);
   const hash = headerHash(proposal.headerBytes);
@@ -96,85 +117,18 @@ function onProposal(p: LaneParts, bytes: Bytes, peer: string): Verdict {
   decodeHeader(proposal.headerBytes);
   const judgement = p.replica.onProposal(vote);
   if (!judgement.ok) return 'reject';
-  const fresh = p.bodies.offer(hash, proposal, peer);
+  // Without use the signature was not looked at: only a block that is known from one that was may get more sources.
+  if (!judgement.useful && !p.bodies.offered(hash)) {
+    const verdict = p.bodies.get(hash) === undefined ? early.judge(p, vote) : 'ignore';
+    if (verdict !== 'accept') return verdict;
+  }
+  const fresh = p.bodies.offer(hash, proposal, peer, fromValidator === vote.signer);
   if (fresh && judgement.useful) {
     for (const other of p.network.peers()) {
       if (other.validator === undefined && other.id !== peer) p.network.sendProposalTo(other.id, bytes);
     }
   }
   return judgement.useful ? 'accept' : 'ignore';
-}
-
-async function answer(p: LaneParts, method: number, payload: Bytes, peer: string): Promise<Bytes> {
-  switch (method) {
-    case METHOD.block:
-      return blockByHash(p, payload).bytes;
-    case METHOD.transactions: {
-      const { hash, indexes } = decodeTransactionsRequest(payload, p.maxBlockBytes);
-      const { transactions } = blockByHash(p, hash);
-      return encodeTransactionList(
-        indexes.map((index) => {
-          const tx = transactions[index];
-          if (tx === undefined) throw new ProtocolError('NOT_FOUND', `the block has no transaction ${index}`);
-          return tx;
-        }),
-      );
-    }
-    case METHOD.range:
-      return range(p, payload);
-    case METHOD.certificate:
-      return certificate(p, payload, peer);
-    default:
-      throw new ProtocolError('METHOD_UNKNOWN', `there is no method ${method}`);
-  }
-}
-
-function blockByHash(p: LaneParts, hash: Bytes): Block {
-  if (hash.length !== 32) throw new ProtocolError('REQUEST_INVALID', 'a block hash has 32 bytes');
-  const open = p.bodies.get(hash)?.block ?? p.chain.executed(hash)?.block;
-  if (open !== undefined) return open;
-  const height = p.database.heightOf(hash);
-  const bytes = height === undefined ? undefined : p.database.block(height);
-  if (bytes === undefined) throw new ProtocolError('NOT_FOUND', 'this node does not have the block');
-  return decodeBlock(bytes, p.maxBlockBytes);
-}
-
-async function range(p: LaneParts, payload: Bytes): Promise<Bytes> {
-  const { from, maxBytes } = decodeRangeRequest(payload);
-  const budget = Math.min(maxBytes, MAX_ANSWER_BYTES >> 1);
-  const blocks: Bytes[] = [];
-  let size = 0;
-  for (let height = from; blocks.length < MAX_RANGE_BLOCKS; height++) {
-    const bytes = p.database.block(height);
-    if (bytes === undefined || (blocks.length > 0 && size + bytes.length > budget)) break;
-    blocks.push(bytes);
-    size += bytes.length;
-  }
-  if (blocks.length === 0) throw new ProtocolError('NOT_FOUND', `this node has no block ${from}`);
-  const last = from + blocks.length - 1;
-  const certified = await p.database.firstFinality(last, last + MAX_RANGE_HEADERS);
-  const finality = certified === undefined ? undefined : p.database.finality(certified);
-  if (certified === undefined || finality === undefined) {
-    throw new ProtocolError('NOT_FOUND', `this node has no finality certificate near block ${last}`);
-  }
-  const headers: Bytes[] = [];
-  for (let height = last + 1; height <= certified; height++) {
-    const bytes = p.database.block(height);
-    if (bytes === undefined) throw new ProtocolError('NOT_FOUND', `this node has no block ${height}`);
-    headers.push(decodeBlock(bytes, p.maxBlockBytes).headerBytes);
-  }
-  return encodeRangeAnswer({ blocks, headers, finality });
-}
-
-/** The certificate itself goes out on its own lane, where it is judged like any other. */
-function certificate(p: LaneParts, payload: Bytes, peer: string): Bytes {
-  const { kind, view } = decodeCertificateRequest(payload);
-  if (kind !== 1 && kind !== 2 && kind !== 3)
-    throw new ProtocolError('REQUEST_INVALID', `no certificate is of kind ${kind}`);
-  const stored = kind === NULLIFY ? p.database.nullification(view) : undefined;
-  if (stored !== undefined) p.network.sendCertificate(peer, stored);
-  else p.replica.onCertificateRequest({ kind, view }, peer);
-  return new Uint8Array(0);
 }
 
 /** The replica's way out. */

@@ -33,7 +33,8 @@ import { selectVerifier } from './crypto/select.ts';
 import type { DataDirectory } from './data-directory.ts';
 import { TransactionRelay } from './gossip.ts';
 import { nodeHashBackend } from './hash.ts';
-import { ConsensusLanes, type LaneParts, networkHandlers } from './lanes.ts';
+import type { LaneParts } from './lane-parts.ts';
+import { ConsensusLanes, networkHandlers } from './lanes.ts';
 import type { Peers } from './peers.ts';
 import { floorOf, loadLedger, loadReplay } from './start-up.ts';
 import { RangeSync } from './sync.ts';
@@ -257,6 +258,8 @@ class KryderNode implements RunningNode {
     this.#keep(() => relay.stop());
     this.#lanes = {
       set: this.#set,
+      genesisHash: this.#genesisHash,
+      verifier,
       maxBlockBytes: parameters.maxBlockBytes,
       chain,
       bodies,

@@ -7,8 +7,8 @@
 import { LEAST_TRANSACTION_BYTES, MAX_CERTIFICATE_BYTES, maxEncodedBlock } from '../chain/block.ts';
 import { MAX_HEADER_BYTES } from '../chain/header.ts';
 import type { Bytes } from '../codec/bytes.ts';
-import { Reader } from '../codec/reader.ts';
 import { ProtocolError } from '../codec/errors.ts';
+import { Reader } from '../codec/reader.ts';
 import { Writer } from '../codec/writer.ts';
 import { MAX_TRANSACTION_BYTES } from '../tx/types.ts';
 

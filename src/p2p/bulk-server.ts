@@ -183,9 +183,7 @@ export class BulkServer {
     for (const job of this.#jobs.values()) if (job.small) small++;
     let large = this.#jobs.size - small;
     while (!this.#ended) {
-      const index = this.#waiting.findIndex(
-        (request) => (isSmall(request) ? small : large) < servedInFlight,
-      );
+      const index = this.#waiting.findIndex((request) => (isSmall(request) ? small : large) < servedInFlight);
       const [request] = index < 0 ? [] : this.#waiting.splice(index, 1);
       if (request === undefined) break;
       if (isSmall(request)) small++;
@@ -211,7 +209,8 @@ export class BulkServer {
     const { limits, account, isValidator, handle, onRefusal, onBug } = this.#options;
     const { id, method, payload, maxResponseBytes } = job.request;
     const most = Math.min(maxResponseBytes, limits.responseBytes);
-    for (let wait = account.work.take(0); wait > 0 && !job.ended; wait = account.work.take(0)) await sleep(wait);
+    for (let wait = account.work.take(0); wait > 0 && !job.ended; wait = account.work.take(0))
+      await sleep(wait);
     if (!job.small) {
       await account.reserve(most, isValidator);
       job.reserved = most;

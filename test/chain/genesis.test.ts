@@ -82,51 +82,48 @@ describe('genesis', () => {
     ['no JSON', '{'],
     ['a list', '[]'],
     ['an unknown field', edited((json) => Object.assign(json, { extra: 1 }))],
-    ['a missing field', edited((json) => delete json['seed'])],
+    ['a missing field', edited((json) => delete json.seed)],
     ['another version', edited((json) => Object.assign(json, { version: 2 }))],
     ['a name with spaces', edited((json) => Object.assign(json, { name: 'a b' }))],
     ['a fraction as time', edited((json) => Object.assign(json, { time: 1.5 }))],
-    [
-      'a number as amount',
-      edited((json) => Object.assign((json['accounts'] as object[])[0]!, { amount: 5 })),
-    ],
+    ['a number as amount', edited((json) => Object.assign((json.accounts as object[])[0]!, { amount: 5 }))],
     [
       'an amount with a leading zero',
-      edited((json) => Object.assign((json['accounts'] as object[])[0]!, { amount: '05000000' })),
+      edited((json) => Object.assign((json.accounts as object[])[0]!, { amount: '05000000' })),
     ],
     [
       'an account below the deposit',
-      edited((json) => Object.assign((json['accounts'] as object[])[0]!, { amount: '9999' })),
+      edited((json) => Object.assign((json.accounts as object[])[0]!, { amount: '9999' })),
     ],
     [
       'the same account twice',
-      edited((json) => (json['accounts'] as object[]).push((json['accounts'] as object[])[0]!)),
+      edited((json) => (json.accounts as object[]).push((json.accounts as object[])[0]!)),
     ],
     [
       'the same validator twice',
-      edited((json) => (json['validators'] as object[]).push((json['validators'] as object[])[0]!)),
+      edited((json) => (json.validators as object[]).push((json.validators as object[])[0]!)),
     ],
     ['no validators', edited((json) => Object.assign(json, { validators: [] }))],
     [
       'a validator without stake',
-      edited((json) => Object.assign((json['validators'] as object[])[0]!, { stake: '0' })),
+      edited((json) => Object.assign((json.validators as object[])[0]!, { stake: '0' })),
     ],
     [
       'a supply over 2^63',
-      edited((json) => Object.assign((json['validators'] as object[])[0]!, { stake: '9223372036854775807' })),
+      edited((json) => Object.assign((json.validators as object[])[0]!, { stake: '9223372036854775807' })),
     ],
     ['a short seed', edited((json) => Object.assign(json, { seed: '00' }))],
     [
       'a parameter out of range',
-      edited((json) => Object.assign(json['parameters'] as object, { blockInterval: 1 })),
+      edited((json) => Object.assign(json.parameters as object, { blockInterval: 1 })),
     ],
     [
       'a claim window under the lifetime',
-      edited((json) => Object.assign(json['parameters'] as object, { leastClaimWindow: 59 })),
+      edited((json) => Object.assign(json.parameters as object, { leastClaimWindow: 59 })),
     ],
     [
       'a bounty deposit under the account deposit',
-      edited((json) => Object.assign(json['parameters'] as object, { bountyDeposit: '9999' })),
+      edited((json) => Object.assign(json.parameters as object, { bountyDeposit: '9999' })),
     ],
   ])('refuses %s', (_, text) => {
     expect(() => genesisFromJson(text)).toThrowError(

@@ -106,7 +106,7 @@ export class TestNet {
     await Promise.all(
       indexes.map(async (index) => {
         const dir = this.dataDirectory(index);
-        if (failAt !== undefined) process.env['KRYDER_FAIL_POINT'] = failAt;
+        if (failAt !== undefined) process.env.KRYDER_FAIL_POINT = failAt;
         try {
           this.#nodes[index]!.child = await Child.start({
             name: `node ${index}`,
@@ -114,7 +114,7 @@ export class TestNet {
             log: join(dir, 'node.log'),
           });
         } finally {
-          delete process.env['KRYDER_FAIL_POINT'];
+          delete process.env.KRYDER_FAIL_POINT;
         }
         if (failAt === undefined) await this.#nodes[index]!.child.waitFor('ready', START_MS);
       }),

@@ -94,6 +94,14 @@ describe('a network of four validators', () => {
       ['rejected', 'CODEC_TYPE'],
       ['rejected', expect.stringMatching(/^CODEC_/)],
     ]);
+    const dust = await net.payment(named('too little to open an account'), 1n);
+    expect(await net.post<Results>(1, { transactions: [dust.hex] })).toMatchObject({
+      results: [{ id: dust.id, status: 'rejected', code: 'TX_DUST' }],
+    });
+    expect(await net.get(1, `/v1/transactions/${dust.id}`)).toMatchObject({
+      status: 'rejected',
+      code: 'TX_DUST',
+    });
     const unknown = 'ab'.repeat(32);
     expect(await net.get(0, `/v1/transactions/${unknown}`)).toMatchObject({ status: 'unknown' });
     expect(await net.get(0, `/v1/transactions/${unknown}?validUntil=1`)).toMatchObject({ status: 'expired' });

@@ -60,7 +60,7 @@ describe('a hostile host', () => {
   });
 
   it.each([
-    ['a frame over the bound of the votes lane', PROTOCOL.votes, bytes(0, 1, 0, 1), 'FRAME_INVALID'],
+    ['a frame over the bound of the votes lane', PROTOCOL.votes, bytes(0, 1, 0x20, 1), 'FRAME_INVALID'],
     ['a vote of unknown type', PROTOCOL.votes, frame(bytes(9, 9)), 'ENVELOPE_INVALID'],
     [
       'a frame over the bound of the proposals lane',
@@ -253,7 +253,9 @@ describe('a hostile host', () => {
     const attacker = await rawHost(victim);
     await greet(attacker);
     await until('it is ready', () => isReady(victim));
-    expect(victim.network.sendCertificate(attacker.id, new Uint8Array(65_536))).toBe(false);
+    expect(victim.network.sendCertificate(attacker.id, new Uint8Array(DEFAULT_LIMITS.voteFrameBytes))).toBe(
+      false,
+    );
     expect(victim.network.sendProposalTo(attacker.id, new Uint8Array(2 * MIB + 1))).toBe(false);
     expect(victim.network.sendProposalTo(attacker.id, new Uint8Array(2 * MIB))).toBe(true);
   });

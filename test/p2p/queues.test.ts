@@ -171,6 +171,30 @@ describe('budget', () => {
   });
 });
 
+describe('a budget with a part for trusted callers', () => {
+  it('never gives that part to others, and lets neither line hold up the other', async () => {
+    const budget = new Budget(10, 4);
+    const granted: string[] = [];
+    const ask = (name: string, amount: number, trusted: boolean) =>
+      budget.acquire(amount, trusted).then(() => granted.push(name));
+    await ask('stranger', 6, false);
+    void ask('next stranger', 1, false);
+    await ask('validator', 4, true);
+    expect(budget.free).toBe(0);
+    void ask('next validator', 3, true);
+    budget.release(4);
+    await Promise.resolve();
+    await Promise.resolve();
+    expect(granted).toEqual(['stranger', 'validator', 'next validator']);
+    budget.release(3);
+    budget.release(6);
+    await Promise.resolve();
+    await Promise.resolve();
+    expect(granted).toEqual(['stranger', 'validator', 'next validator', 'next stranger']);
+    expect(budget.free).toBe(9);
+  });
+});
+
 describe('scores', () => {
   it('add up, are forgiven, and end in a ban that ends', () => {
     let time = 0;
