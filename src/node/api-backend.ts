@@ -76,6 +76,7 @@ export class NodeBackend implements ApiBackend {
     const results = await admissions.admit(transactions);
     relay.send(results.flatMap((result) => (result.status === 'admitted' ? [result.tx] : [])));
     return results.map((result, i): SubmitOutcome => {
+      if (result.status === 'final') return result;
       if (result.status !== 'refused') return { status: 'pending', id: result.tx.id };
       const id = result.id ?? idOf(transactions[i]!);
       if (id !== undefined && database.transaction(id) !== undefined) return { status: 'final', id };

@@ -316,8 +316,7 @@ class KryderNode implements RunningNode {
 
   #onCommitted({ block, transactions }: ExecutedBlock): void {
     failPoint('finalise.before-mempool');
-    const admissions = this.#admissions!;
-    admissions.mempool.finalised(transactions, admissions.view());
+    this.#admissions!.finalised(transactions);
     this.#lanes?.bodies.prune(block.header.height);
     this.#lastFinalAt = performance.now();
     const event: FinalEvent = {
