@@ -4,14 +4,17 @@
  *
  *     latency      time from submission at one node to final as seen through another, under light load
  *     throughput   finalised transfers a second against raw signature verifications a second
+ *     profile      what each thread of a profiled throughput run was busy with
  */
 import { parseArgs } from 'node:util';
 import { latency } from './latency.ts';
+import { profileReport } from './profile.ts';
 import { throughput } from './throughput.ts';
 
 const USAGE = `npm run bench -- latency [--json] [--validators N] [--interval MS] [--samples N]
 npm run bench -- throughput [--json] [--validators 1,4] [--seconds S] [--senders N] [--transfers N] [--raw-seconds S]
-    [--profile DIR]`;
+    [--profile DIR]
+npm run bench -- profile DIR [--json]`;
 
 const { positionals, values } = parseArgs({
   allowPositionals: true,
@@ -56,6 +59,9 @@ async function run(): Promise<unknown> {
         profile: values.profile,
         say,
       });
+    case 'profile':
+      if (positionals[1] === undefined) throw new Error(`name the folder of the profiles:\n${USAGE}`);
+      return profileReport(positionals[1]);
     default:
       throw new Error(`name a benchmark:\n${USAGE}`);
   }

@@ -21,7 +21,7 @@ import { type PeerRecord, peerIdOfRecord } from './record.ts';
 import { PeerSearch } from './search.ts';
 import { type Lane, RANK_CERTIFICATE, RANK_VOTE, SESSION_METRICS, Session } from './session.ts';
 import { addTo } from './totals.ts';
-import type { Network, NetworkOptions, PeerEvent, PeerInfo, RequestOptions, Verdict } from './types.ts';
+import type { Network, NetworkOptions, PeerEvent, PeerInfo, RequestOptions } from './types.ts';
 import {
   encodeCertificate,
   encodeHello,
@@ -482,10 +482,10 @@ class LibP2PNetwork implements Network {
     this.#guard('onPeer', () => this.#options.handlers.onPeer(peer, event));
   }
 
-  // biome-ignore lint/suspicious/noConfusingVoidType: handlers may return nothing
-  #guard(where: string, handler: () => Verdict | void): Verdict | undefined {
+  /** What a handler returns; undefined, and a line in the log, where it throws. */
+  #guard<T>(where: string, handler: () => T): T | undefined {
     try {
-      return handler() ?? undefined;
+      return handler();
     } catch (error) {
       this.#bug(error, where);
       return undefined;

@@ -25,13 +25,10 @@ export interface NetworkHandlers {
    * A vote from the peer that has proved to be validator `fromValidator`. That the vote is this validator's own,
    * and well signed, is for the node to check.
    */
-  // biome-ignore lint/suspicious/noConfusingVoidType: a handler may have no verdict, as a plain function has
-  onVote(vote: Bytes, fromValidator: number, peer: string): Verdict | void;
+  onVote(vote: Bytes, fromValidator: number, peer: string): Verdict;
   /** `fromValidator` is absent when the peer is no validator: it relays. */
-  // biome-ignore lint/suspicious/noConfusingVoidType: as above
-  onProposal(proposal: Bytes, peer: string, fromValidator: number | undefined): Verdict | void;
-  // biome-ignore lint/suspicious/noConfusingVoidType: as above
-  onCertificate(certificate: Bytes, peer: string): Verdict | void;
+  onProposal(proposal: Bytes, peer: string, fromValidator: number | undefined): Verdict;
+  onCertificate(certificate: Bytes, peer: string): Verdict;
   /** A gossiped batch. It is forwarded only after the promise resolves to `accept`. */
   onTransactions(batch: Bytes, peer: string): Promise<Verdict>;
   /**

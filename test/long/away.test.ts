@@ -23,8 +23,12 @@ it('catches up after ten minutes', async () => {
   }
   const { height, blockHash } = await net.status(0);
   expect(height).toBeGreaterThan(400);
+  const back = performance.now();
   await net.restart([3]);
+  const readyMs = Math.round(performance.now() - back);
   await net.untilHeight(3, height, 60_000);
+  const levelMs = Math.round(performance.now() - back);
+  console.log(JSON.stringify({ awayMs: AWAY_MS, height, readyMs, levelMs }));
   expect(await net.get(3, `/v1/blocks/${height}?transactions=0`)).toMatchObject({ hash: blockHash });
   for (const id of ids) expect(await net.get(3, `/v1/transactions/${id}`)).toMatchObject({ status: 'final' });
   await net.untilHeight(3, (await net.status(0)).height + 3);

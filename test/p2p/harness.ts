@@ -71,12 +71,15 @@ export async function startNode(options: NodeOptions): Promise<Node> {
     handlers: {
       onVote(vote, from, peer) {
         node.votes.push({ vote, from, peer });
+        return 'accept';
       },
       onProposal(proposal, peer, from) {
         node.proposals.push({ proposal, peer, from });
+        return 'accept';
       },
       onCertificate(certificate, peer) {
         node.certificates.push({ certificate, peer });
+        return 'accept';
       },
       async onTransactions(batch) {
         node.batches.push(batch);
