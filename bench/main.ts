@@ -4,16 +4,19 @@
  *
  *     latency      time from submission at one node to final as seen through another, under light load
  *     throughput   finalised transfers a second against raw signature verifications a second
+ *     soak         memory, open handles and disk of every node under a steady load for an hour
  *     profile      what each thread of a profiled throughput run was busy with
  */
 import { parseArgs } from 'node:util';
 import { latency } from './latency.ts';
 import { profileReport } from './profile.ts';
+import { soak } from './soak.ts';
 import { throughput } from './throughput.ts';
 
 const USAGE = `npm run bench -- latency [--json] [--validators N] [--interval MS] [--samples N]
 npm run bench -- throughput [--json] [--validators 1,4] [--seconds S] [--senders N] [--transfers N] [--raw-seconds S]
     [--profile DIR]
+npm run bench -- soak [--json] [--minutes M] [--rate TRANSFERS_A_SECOND] [--validators N] [--senders N] [--every SECONDS]
 npm run bench -- profile DIR [--json]`;
 
 const { positionals, values } = parseArgs({
@@ -26,6 +29,9 @@ const { positionals, values } = parseArgs({
     seconds: { type: 'string', default: '60' },
     senders: { type: 'string', default: '10000' },
     transfers: { type: 'string' },
+    minutes: { type: 'string', default: '60' },
+    rate: { type: 'string' },
+    every: { type: 'string', default: '60' },
     'raw-seconds': { type: 'string', default: '5' },
     profile: { type: 'string' },
   },
@@ -39,6 +45,13 @@ function whole(text: string, name: string): number {
 const say = (line: string): void => {
   process.stderr.write(`${line}\n`);
 };
+
+/** Aborted by the first SIGINT or SIGTERM; the second ends the process as usual. */
+function untilInterrupted(): AbortSignal {
+  const controller = new AbortController();
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => controller.abort());
+  return controller.signal;
+}
 
 async function run(): Promise<unknown> {
   switch (positionals[0]) {
@@ -59,6 +72,23 @@ async function run(): Promise<unknown> {
         profile: values.profile,
         say,
       });
+    case 'soak': {
+      const {
+        report,
+        table,
+        whole: lasted,
+      } = await soak({
+        minutes: whole(values.minutes, 'minutes'),
+        rate: values.rate === undefined ? undefined : whole(values.rate, 'rate'),
+        validators: whole(values.validators ?? '4', 'validators'),
+        senders: whole(values.senders, 'senders'),
+        every: whole(values.every, 'every'),
+        signal: untilInterrupted(),
+        say,
+      });
+      process.exitCode = lasted ? 0 : 1;
+      return values.json ? report : table;
+    }
     case 'profile':
       if (positionals[1] === undefined) throw new Error(`name the folder of the profiles:\n${USAGE}`);
       return profileReport(positionals[1]);
@@ -69,8 +99,8 @@ async function run(): Promise<unknown> {
 
 try {
   const result = await run();
-  process.stdout.write(values.json ? `${JSON.stringify(result)}\n` : `${JSON.stringify(result, null, 2)}\n`);
-  process.exit(0);
+  const text = typeof result === 'string' ? result : JSON.stringify(result, null, values.json ? 0 : 2);
+  process.stdout.write(`${text}\n`, () => process.exit());
 } catch (error) {
   say(error instanceof Error ? error.message : String(error));
   process.exit(1);

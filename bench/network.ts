@@ -45,8 +45,21 @@ export interface FinalNotice {
   readonly at: number;
 }
 
-/** Calls back for every final block of a node until the returned function is called. */
-export function followFinal(api: string, onFinal: (notice: FinalNotice) => void): () => void {
+/**
+ * Calls back for every final block of a node until the returned function is called; `onBroken` when the stream
+ * ends by itself.
+ */
+export function followFinal(
+  api: string,
+  onFinal: (notice: FinalNotice) => void,
+  onBroken: () => void = () => undefined,
+): () => void {
+  let ended = false;
+  const broken = (): void => {
+    if (ended) return;
+    ended = true;
+    onBroken();
+  };
   const outgoing = get(`${api}/v1/blocks/stream`, (response) => {
     let text = '';
     response.setEncoding('utf8');
@@ -61,9 +74,14 @@ export function followFinal(api: string, onFinal: (notice: FinalNotice) => void)
         if (data !== null) onFinal({ ...(JSON.parse(data[1]!) as Omit<FinalNotice, 'at'>), at });
       }
     });
+    response.on('error', broken);
+    response.on('close', broken);
   });
-  outgoing.on('error', () => undefined);
-  return () => outgoing.destroy();
+  outgoing.on('error', broken);
+  return () => {
+    ended = true;
+    outgoing.destroy();
+  };
 }
 
 /** A final block, whole. */

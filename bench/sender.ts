@@ -3,12 +3,12 @@
  * ready, then pushes batches through a node's binary door, a few in flight, as fast as the node takes them.
  * What is refused for lack of room is offered again.
  */
-import { Agent, request } from 'node:http';
 import { fromHex } from '../src/codec/bytes.ts';
 import { installHashBackend } from '../src/codec/hash.ts';
 import { selectSigningKeys } from '../src/node/crypto/select.ts';
 import { nodeHashBackend } from '../src/node/hash.ts';
 import { encodeTransactionList } from '../src/node/requests.ts';
+import { judged, openDoor } from './door.ts';
 import { type SignedTransfer, senderKey, signTransfer } from './workload.ts';
 
 interface Plan {
@@ -42,31 +42,7 @@ for (let serial = 0; serial < plan.transfers; serial++) {
 say({ ready: queue.length });
 await new Promise<void>((resolve) => process.stdin.once('data', () => resolve()));
 
-const agent = new Agent({ keepAlive: true, maxSockets: IN_FLIGHT });
-
-function post(body: Uint8Array): Promise<{ status: number; text: string }> {
-  return new Promise((resolve, reject) => {
-    const outgoing = request(
-      `${plan.api}/v1/transactions`,
-      {
-        method: 'POST',
-        agent,
-        headers: { 'content-type': 'application/octet-stream', 'content-length': body.length },
-      },
-      (response) => {
-        let text = '';
-        response.setEncoding('utf8');
-        response.on('data', (chunk: string) => {
-          text += chunk;
-        });
-        response.on('end', () => resolve({ status: response.statusCode ?? 0, text }));
-      },
-    );
-    outgoing.on('error', reject);
-    outgoing.end(body);
-  });
-}
-
+const post = openDoor(plan.api, IN_FLIGHT);
 let next = 0;
 let offered = 0;
 let accepted = 0;
@@ -80,25 +56,23 @@ async function push(): Promise<void> {
     const batch = again.splice(0, BATCH);
     while (batch.length < BATCH && next < queue.length) batch.push(queue[next++]!);
     if (batch.length === 0) return;
-    const { status, text } = await post(encodeTransactionList(batch.map(({ bytes }) => bytes)));
-    if (status === 503) {
+    const answer = await post(encodeTransactionList(batch.map(({ bytes }) => bytes)));
+    if (answer.status === 503) {
       again.push(...batch);
       await pause();
       continue;
     }
-    const answer = JSON.parse(text) as { accepted?: number; refused?: { index: number; code: string }[] };
-    if (status !== 200 || answer.refused === undefined)
-      throw new Error(`the node answered ${status}: ${text.slice(0, 200)}`);
+    const verdict = judged(answer);
     offered += batch.length;
-    accepted += answer.accepted ?? 0;
-    for (const { index, code } of answer.refused) {
+    accepted += verdict.accepted;
+    for (const { index, code } of verdict.refused) {
       refusals[code] = (refusals[code] ?? 0) + 1;
       if (code === 'MEMPOOL_FULL') {
         again.push(batch[index]!);
         offered -= 1;
       }
     }
-    if (answer.refused.length > 0) await pause();
+    if (verdict.refused.length > 0) await pause();
   }
 }
 

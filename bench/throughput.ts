@@ -3,11 +3,7 @@
  * validator's door; counted when final, by id, at a node that only follows. The machine's raw verification rate
  * is taken before and after with nothing else running.
  */
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
-import { createInterface } from 'node:readline';
 import { setTimeout as delay } from 'node:timers/promises';
-import { fileURLToPath } from 'node:url';
 import { DEVNET_PARAMETERS } from '../src/chain/genesis.ts';
 import { keyOf } from '../src/codec/bytes.ts';
 import type { ChainParameters } from '../src/ledger/parameters.ts';
@@ -15,6 +11,7 @@ import { selectSigningKeys } from '../src/node/crypto/select.ts';
 import type { Devnet } from '../src/story/devnet.ts';
 import { decodeTransaction } from '../src/tx/decode.ts';
 import { transactionId } from '../src/tx/encode.ts';
+import { LoadProcess } from './load-process.ts';
 import { type FinalNotice, followFinal, quantiles, rawBlock, withNetwork } from './network.ts';
 import { rawVerifyPerSecond } from './raw-verify.ts';
 import { senderKey } from './workload.ts';
@@ -57,36 +54,6 @@ interface SenderReport {
   readonly refusals: Record<string, number>;
 }
 
-class Sender {
-  readonly #lines: AsyncIterator<string>;
-  readonly #child;
-
-  constructor(plan: object) {
-    const file = fileURLToPath(new URL('./sender.js', import.meta.url));
-    this.#child = spawn(process.execPath, [file, JSON.stringify(plan)], {
-      stdio: ['pipe', 'pipe', 'inherit'],
-    });
-    this.#lines = createInterface({ input: this.#child.stdout })[Symbol.asyncIterator]();
-  }
-
-  async line<T>(): Promise<T> {
-    const { value, done } = await this.#lines.next();
-    if (done === true) throw new Error('the sender ended early');
-    return JSON.parse(value) as T;
-  }
-
-  go(): void {
-    this.#child.stdin.write('go\n');
-  }
-
-  async end(): Promise<void> {
-    if (this.#child.exitCode === null) {
-      this.#child.kill('SIGKILL');
-      await once(this.#child, 'exit');
-    }
-  }
-}
-
 async function measure(
   net: Devnet,
   plan: ThroughputPlan,
@@ -95,7 +62,7 @@ async function measure(
   const { seconds, senders, say } = plan;
   const follower = net.nodes.find((node) => !node.validator)!.api;
   const validators = net.nodes.filter((node) => node.validator).length;
-  const sender = new Sender({
+  const sender = new LoadProcess('./sender.js', {
     api: net.nodes[0]!.api,
     genesisHash: net.genesisHash,
     senders,
