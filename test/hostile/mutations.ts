@@ -42,7 +42,7 @@ interface Token {
 }
 
 /** The integers, counts and lengths in canonical MessagePack. */
-export function tokens(bytes: Bytes): Token[] {
+function tokens(bytes: Bytes): Token[] {
   const found: Token[] = [];
   const number = (at: number, width: number): bigint => {
     let value = 0n;
