@@ -17,8 +17,10 @@ const MAY_IMPORT = {
   mempool: ['codec', 'crypto', 'tx', 'ledger', 'chain'],
   p2p: ['codec', 'crypto', 'consensus', 'chain'],
   storage: ['codec', 'crypto', 'tx', 'ledger', 'consensus', 'chain'],
+  config: ['codec', 'mempool', 'p2p'],
   node: [
     'codec',
+    'config',
     'crypto',
     'tx',
     'ledger',
@@ -31,7 +33,7 @@ const MAY_IMPORT = {
     'api',
   ],
   api: ['codec', 'crypto', 'tx', 'ledger', 'consensus', 'chain', 'light', 'mempool'],
-  story: ['codec', 'crypto', 'tx', 'ledger', 'consensus', 'chain', 'light', 'node', 'cli'],
+  story: ['codec', 'crypto', 'tx', 'ledger', 'consensus', 'chain', 'light', 'config', 'node', 'cli'],
 };
 
 const oneWay = Object.entries(MAY_IMPORT).map(([room, allowed]) => ({

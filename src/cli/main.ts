@@ -4,6 +4,7 @@ import '../node/polyfills.ts';
 import { installNodeHash } from '../node/hash.ts';
 import * as account from './commands/account.ts';
 import * as bounty from './commands/bounty.ts';
+import * as config from './commands/config.ts';
 import * as devnet from './commands/devnet.ts';
 import * as genesis from './commands/genesis.ts';
 import * as init from './commands/init.ts';
@@ -16,7 +17,7 @@ import * as verify from './commands/verify.ts';
 import { reportFailure, rootCommand } from './output.ts';
 import { packageVersion } from './version.ts';
 
-const GROUPS = [genesis, init, node, devnet, story, keys, account, tx, bounty, status, verify];
+const GROUPS = [genesis, init, node, config, devnet, story, keys, account, tx, bounty, status, verify];
 
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
   // The reader of a pipe went away (`kryder … | head`): nobody is left to tell anything.

@@ -20,16 +20,6 @@ export function collect(value: string, sofar: readonly string[] | undefined): re
   return [...(sofar ?? []), value];
 }
 
-/** `host:port`; an IPv6 address stands in brackets. */
-export function hostAndPort(text: string, name: string): { readonly host: string; readonly port: number } {
-  const [, bracketed, plain, port] = /^(?:\[([0-9a-fA-F:]+)\]|([^:[\]]+)):(\d{1,5})$/.exec(text) ?? [];
-  const host = bracketed ?? plain;
-  if (host === undefined || Number(port) > 65_535) {
-    throw usageError(`${name} must be host:port, like 127.0.0.1:7070, not "${text.slice(0, 80)}"`);
-  }
-  return { host, port: Number(port) };
-}
-
 export interface WaitOption {
   readonly wait: boolean;
   readonly timeout: string;

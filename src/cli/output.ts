@@ -22,6 +22,12 @@ export const EXIT = {
   unreachable: 4,
   /** Nothing went wrong, but what was waited for did not happen in time. */
   timeout: 5,
+  /** What the node has on disk is damaged, incomplete or retired: to go on could break what it has promised. */
+  unsafe: 6,
+  /** The machine does not give what the node needs: disk, clock, file handles. */
+  resource: 7,
+  /** Another process has the data directory, the key or the address. */
+  inUse: 8,
 } as const;
 export type ExitStatus = (typeof EXIT)[keyof typeof EXIT];
 
@@ -48,9 +54,22 @@ export interface Answer {
   readonly text: readonly string[];
 }
 
-/** Codes of the pure rooms that say that what the user gave is wrong. */
-const INPUT_CODES =
-  /^(HEX|ADDRESS|AMOUNT|KEY|BLOB|CHALLENGE|GENESIS|CODEC|TX|VERIFY_INPUT|SIGNATURE_BACKEND_UNKNOWN|DATA_DIRECTORY|DEVNET_DIRECTORY)/;
+/** Exit statuses of errors by their code; the first row that fits counts, and `failed` where none does. */
+const STATUS_OF_CODE: readonly (readonly [RegExp, ExitStatus])[] = [
+  [/^(\w+_IN_USE|DATABASE_LOCKED|EADDRINUSE)$/, EXIT.inUse],
+  [/^(RESOURCE_\w+|ENOSPC|EDQUOT|EMFILE|ENFILE|ENOMEM|EROFS|EIO)$/, EXIT.resource],
+  [/^(JOURNAL|DATABASE|HISTORY)_|^(KEY_RETIRED|JournalError)$/, EXIT.unsafe],
+  [
+    /^(HEX|ADDRESS|AMOUNT|KEY|BLOB|CHALLENGE|GENESIS|CODEC|TX|SETTING|SETTINGS|PASSPHRASE)_|^(VERIFY_INPUT|SIGNATURE_BACKEND_UNKNOWN|BOOTSTRAP_INVALID)$/,
+    EXIT.usage,
+  ],
+  [/^(DATA_DIRECTORY|DEVNET_DIRECTORY)/, EXIT.usage],
+];
+
+/** The exit status that goes with the code of an error. */
+export function exitOf(code: string): ExitStatus {
+  return STATUS_OF_CODE.find(([codes]) => codes.test(code))?.[1] ?? EXIT.failed;
+}
 
 function toJson(value: unknown): string {
   return JSON.stringify(value, (_key, item: unknown) => {
@@ -117,11 +136,10 @@ function failureOf(error: unknown): Failure {
   }
   const message = error instanceof Error ? error.message : String(error);
   if (error instanceof ProtocolError) {
-    const exit = INPUT_CODES.test(error.code) ? EXIT.usage : EXIT.failed;
-    return { exit, code: error.code, message, advice: undefined };
+    return { exit: exitOf(error.code), code: error.code, message, advice: undefined };
   }
   const code = error instanceof Error && 'code' in error ? String(error.code) : 'INTERNAL';
-  return { exit: EXIT.failed, code, message, advice: undefined };
+  return { exit: exitOf(code), code, message, advice: undefined };
 }
 
 /** Reports a failure in the form that was asked for; returns the exit status. */

@@ -6,19 +6,19 @@
 import './polyfills.ts';
 import { randomBytes } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
-import pino, { type Logger } from 'pino';
+import type { Logger } from 'pino';
 import type { FinalEvent, NodeStatus } from '../api/backend.ts';
 import { type ApiServer, startApi } from '../api/server.ts';
 import { genesisHash as hashOfGenesis } from '../chain/genesis.ts';
 import { type Bytes, toHex } from '../codec/bytes.ts';
 import { ProtocolError } from '../codec/errors.ts';
 import { installHashBackend } from '../codec/hash.ts';
+import type { Configuration } from '../config/resolve.ts';
 import type { Report } from '../consensus/events.ts';
 import { Replica } from '../consensus/replica.ts';
 import type { ValidatorSet } from '../consensus/types.ts';
 import { createValidatorSet, indexOfKey } from '../consensus/validator-set.ts';
 import { genesisEntries } from '../ledger/genesis.ts';
-import { DEFAULT_MEMPOOL_LIMITS } from '../mempool/pool.ts';
 import { createNetwork } from '../p2p/network.ts';
 import type { Network } from '../p2p/types.ts';
 import { ChainDatabase } from '../storage/database.ts';
@@ -35,20 +35,15 @@ import { TransactionRelay } from './gossip.ts';
 import { nodeHashBackend } from './hash.ts';
 import type { LaneParts } from './lane-parts.ts';
 import { ConsensusLanes, networkHandlers } from './lanes.ts';
+import { mempoolLimits, networkLimits } from './limits.ts';
+import { createLogs, type Logs } from './log.ts';
 import type { Peers } from './peers.ts';
 import { floorOf, loadLedger, loadReplay } from './start-up.ts';
 import { RangeSync } from './sync.ts';
 import { VerifyPool } from './verify-pool.ts';
 
 export interface NodeOptions {
-  readonly listen?: readonly string[];
-  readonly announce?: readonly string[];
-  readonly bootstrap?: readonly string[];
-  readonly apiHost?: string;
-  readonly apiPort?: number;
-  /** Verification workers. */
-  readonly workers?: number;
-  readonly logLevel?: string;
+  readonly configuration: Configuration;
   readonly version: string;
 }
 
@@ -62,7 +57,6 @@ export interface RunningNode {
   readonly stopped: Promise<Error | undefined>;
 }
 
-const DEFAULT_WORKERS = 2;
 /** No final block for so long makes a node unhealthy, in block intervals. */
 const UNHEALTHY_INTERVALS = 30;
 
@@ -74,6 +68,7 @@ class KryderNode implements RunningNode {
   readonly stopped: Promise<Error | undefined>;
   readonly #directory: DataDirectory;
   readonly #options: NodeOptions;
+  readonly #logs: Logs;
   readonly #log: Logger;
   readonly #genesisHash: Bytes;
   readonly #set: ValidatorSet;
@@ -96,10 +91,8 @@ class KryderNode implements RunningNode {
     const { genesis } = directory;
     this.#genesisHash = hashOfGenesis(genesis);
     this.#set = createValidatorSet(0, genesis.seed, genesis.validators);
-    this.#log = pino(
-      { level: options.logLevel ?? 'info', base: null },
-      pino.destination({ dest: 2, sync: true }),
-    );
+    this.#logs = createLogs(options.configuration.settings.logLevel);
+    this.#log = this.#logs('node');
     this.stopped = new Promise((resolve) => {
       this.#resolveStopped = resolve;
     });
@@ -122,28 +115,28 @@ class KryderNode implements RunningNode {
   }
 
   async start(): Promise<void> {
-    const { genesis, hostKey, consensusKey, settings, database: databasePath, journal } = this.#directory;
-    const options = this.#options;
+    const { genesis, hostKey, consensusKey, database: databasePath, journal } = this.#directory;
+    const { version, configuration } = this.#options;
+    const { settings } = configuration;
     const log = this.#log;
+    const logs = this.#logs;
+    for (const warning of configuration.warnings) logs('config').warn({ detail: warning }, 'configuration');
     const { parameters } = genesis;
     installHashBackend(nodeHashBackend());
-    const verifier = selectVerifier(undefined, (reason) => log.warn({ part: 'crypto' }, reason));
-    log.info(
-      { chain: genesis.name, genesis: toHex(this.#genesisHash), version: options.version },
-      'starting',
-    );
+    const verifier = selectVerifier(undefined, (reason) => logs('crypto').warn(reason));
+    log.info({ chain: genesis.name, genesis: toHex(this.#genesisHash), version }, 'starting');
 
     const database = await ChainDatabase.open(databasePath, {
       hash: this.#genesisHash,
       entries: () => genesisEntries({ ...genesis, genesisHash: this.#genesisHash }),
     });
     this.#keep(() => database.close());
-    const ledger = await loadLedger(database, log.child({ part: 'ledger' }));
+    const ledger = await loadLedger(database, logs('ledger'));
     const replay = loadReplay(database, genesis);
-    log.info({ remembered: replay.size }, 'replay memory read');
+    logs('ledger').info({ remembered: replay.size }, 'replay memory read');
 
     const pool = new VerifyPool({
-      workers: options.workers ?? DEFAULT_WORKERS,
+      workers: settings.workers,
       genesisHash: this.#genesisHash,
       parameters,
       onFatal: this.#fatal,
@@ -160,7 +153,11 @@ class KryderNode implements RunningNode {
       onCommitted: (block) => this.#onCommitted(block),
     });
     this.#chain = chain;
-    const admissions = new Admissions({ limits: DEFAULT_MEMPOOL_LIMITS, verifier: pool, chain: () => chain });
+    const admissions = new Admissions({
+      limits: mempoolLimits(settings),
+      verifier: pool,
+      chain: () => chain,
+    });
     this.#admissions = admissions;
 
     const index = consensusKey && indexOfKey(this.#set, consensusKey.key.publicKey);
@@ -168,15 +165,19 @@ class KryderNode implements RunningNode {
       log.warn('the consensus key is not in the validator set: following only');
     const network = await createNetwork({
       privateKey: hostKey.seed,
-      listen: options.listen ?? settings.listen,
-      announce: options.announce ?? settings.announce,
-      bootstrap: options.bootstrap ?? settings.bootstrap,
+      listen: settings.listen,
+      announce: settings.announce,
+      bootstrap: settings.bootstrap,
+      persistent: settings.persistentPeers,
+      allow: settings.allow,
+      deny: settings.deny,
+      limits: networkLimits(settings),
       genesisHash: this.#genesisHash,
       ...(index === undefined ? {} : { consensusKey: consensusKey!.key }),
       validatorKeys: this.#set.validators.map(({ publicKey }) => publicKey),
       verifier,
       handlers: networkHandlers(() => this.#lanes),
-      log: log.child({ part: 'p2p' }),
+      log: logs('p2p'),
     });
     this.#network = network;
     this.addresses = network.addresses();
@@ -204,7 +205,7 @@ class KryderNode implements RunningNode {
     const sync = new RangeSync({
       ...common,
       onSynced: (certificate) => replica.onSynced(certificate),
-      onProgress: (height, blocks) => log.debug({ part: 'sync', height, blocks }, 'catching up'),
+      onProgress: (height, blocks) => logs('sync').debug({ height, blocks }, 'catching up'),
     });
     this.#sync = sync;
     const application = new NodeApplication({
@@ -217,7 +218,7 @@ class KryderNode implements RunningNode {
       onFatal: this.#fatal,
       onDurable: (view) => replica.onDurable(view),
       onBuildFailed: (error) =>
-        log.error({ part: 'chain', err: error }, 'no block could be built; the view is lost'),
+        logs('chain').error({ err: error }, 'no block could be built; the view is lost'),
     });
     const disk = await FileDisk.open(journal);
     this.#keep(() => disk.close());
@@ -252,7 +253,7 @@ class KryderNode implements RunningNode {
       publish: (batch) => {
         network
           .publishTransactions(batch)
-          .catch((error: unknown) => log.debug({ part: 'p2p', err: error }, 'publishing failed'));
+          .catch((error: unknown) => logs('p2p').debug({ err: error }, 'publishing failed'));
       },
     });
     this.#keep(() => relay.stop());
@@ -286,10 +287,9 @@ class KryderNode implements RunningNode {
     });
     this.#backend = backend;
     const api: ApiServer = await startApi({
-      host: options.apiHost ?? settings.apiHost,
-      port: options.apiPort ?? settings.apiPort,
+      ...settings.api,
       backend,
-      onError: (error) => log.error({ part: 'api', err: error }, 'a request failed'),
+      onError: (error) => logs('api').error({ err: error }, 'a request failed'),
     });
     this.apiUrl = api.url;
     this.#keep(() => api.close());
@@ -328,9 +328,8 @@ class KryderNode implements RunningNode {
       bytes: block.bytes.length,
       finalityMs: Date.now() - block.header.time,
     };
-    this.#log.info(
+    this.#logs('chain').info(
       {
-        part: 'chain',
         height: event.height,
         view: event.view,
         transactions: event.transactions,
@@ -342,7 +341,7 @@ class KryderNode implements RunningNode {
   }
 
   #report(report: Report): void {
-    const log = this.#log.child({ part: 'consensus' });
+    const log = this.#logs('consensus');
     switch (report.type) {
       case 'missed':
         log.info(

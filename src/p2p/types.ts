@@ -56,6 +56,11 @@ export interface NetworkOptions {
   readonly announce?: readonly string[];
   /** Multiaddrs, with or without `/p2p/…`, that are dialled for ever. */
   readonly bootstrap: readonly string[];
+  /** Multiaddrs that end in `/p2p/…`: peers to stay connected to. */
+  readonly persistent?: readonly string[];
+  /** Peer ids, IP addresses and blocks of them that alone may connect, if there are any; and that may not. */
+  readonly allow?: readonly string[];
+  readonly deny?: readonly string[];
   readonly genesisHash: Bytes;
   /** Signs the record that binds the consensus key to this host. Only for validators. */
   readonly consensusKey?: SigningKey;

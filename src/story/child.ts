@@ -11,6 +11,7 @@ import { open } from 'node:fs/promises';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { ProtocolError } from '../codec/errors.ts';
+import { withoutSettings } from '../config/resolve.ts';
 
 export type Line = Readonly<Record<string, unknown>>;
 
@@ -95,6 +96,7 @@ export class Child {
         {
           stdio: ['pipe', 'pipe', log],
           detached: true,
+          env: withoutSettings(process.env),
         },
       );
       await once(child, 'spawn').catch((error: Error) => {

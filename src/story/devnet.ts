@@ -20,7 +20,7 @@ import { type Bytes, toHex } from '../codec/bytes.ts';
 import { ProtocolError } from '../codec/errors.ts';
 import { publicKeyOf } from '../crypto/keys.ts';
 import type { ChainParameters } from '../ledger/parameters.ts';
-import { initDataDirectory, openDataDirectory } from '../node/data-directory.ts';
+import { initDataDirectory, readGenesisFile } from '../node/data-directory.ts';
 import { writeKeyFile } from '../node/key-file.ts';
 import { Child } from './child.ts';
 import { requestText } from './http.ts';
@@ -95,7 +95,8 @@ export async function createDevnet(dir: string, plan: DevnetPlan): Promise<void>
   const address = (index: number): string => `/ip4/127.0.0.1/tcp/${ports[index]}`;
   for (let i = 0; i < count; i++) {
     const bootstrap = count === 1 ? [] : [address(i === 0 ? 1 : 0)];
-    const settings = { listen: [address(i)], bootstrap, apiHost: '127.0.0.1', apiPort: ports[count + i]! };
+    const api = { host: '127.0.0.1', port: ports[count + i]! };
+    const settings = { listen: [address(i)], bootstrap, api };
     const consensus = seeds[i];
     await initDataDirectory(
       nodeDirectory(dir, i),
@@ -183,7 +184,7 @@ export async function startDevnet(dir: string, options: StartOptions): Promise<D
   const found = await readDevnet(dir);
   if (found === undefined) throw new ProtocolError('DEVNET_DIRECTORY', `there is no devnet in "${dir}"`);
   const { signal, report, logLevel } = options;
-  const { genesis } = await openDataDirectory(nodeDirectory(dir, 0));
+  const genesis = await readGenesisFile(genesisFileOf(dir));
   const children: Child[] = [];
   const stop = async (): Promise<void> => {
     await Promise.all(children.map((child) => child.stop()));

@@ -8,6 +8,7 @@ import * as init from '../../src/cli/commands/init.ts';
 import * as keys from '../../src/cli/commands/keys.ts';
 import { encodeAddress } from '../../src/codec/address.ts';
 import { toHex } from '../../src/codec/bytes.ts';
+import { loadSettings } from '../../src/config/file.ts';
 import { publicKeyOf } from '../../src/crypto/keys.ts';
 import { openDataDirectory, readGenesisFile } from '../../src/node/data-directory.ts';
 import { readKeyFile } from '../../src/node/key-file.ts';
@@ -98,13 +99,13 @@ describe('kryder init', () => {
       ...['--bootstrap', '/ip4/127.0.0.1/tcp/9003'],
     );
     expect(made).toMatchObject({ status: 0, json: { chain: 'harbour', validator: 1 } });
-    const { settings, consensusKey } = await openDataDirectory(path('data'));
+    const { consensusKey } = await openDataDirectory(path('data'));
+    const { settings } = await loadSettings(path('data'));
     expect(settings).toMatchObject({
       listen: ['/ip4/127.0.0.1/tcp/9001', '/ip4/127.0.0.1/tcp/9002'],
       announce: [],
       bootstrap: ['/ip4/127.0.0.1/tcp/9003'],
-      apiHost: '127.0.0.1',
-      apiPort: 8123,
+      api: { host: '127.0.0.1', port: 8123 },
     });
     expect(consensusKey).toBeDefined();
     expect(await initialise()).toMatchObject({
@@ -126,8 +127,8 @@ describe('kryder init', () => {
     for (const [args, code] of [
       [['--consensus-key', path('stranger')], 'USAGE'],
       [['--consensus-key', path('account')], 'KEY_FILE'],
-      [['--api', '7070'], 'USAGE'],
-      [['--api', '127.0.0.1:70700'], 'USAGE'],
+      [['--api', '7070'], 'SETTING_INVALID'],
+      [['--api', '127.0.0.1:70700'], 'SETTING_INVALID'],
     ] as const) {
       expect(await initialise(...args)).toMatchObject({ status: 2, json: { error: { code } } });
     }

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { DEVNET_PARAMETERS, genesisHash } from '../../src/chain/genesis.ts';
 import { equal, toHex } from '../../src/codec/bytes.ts';
+import { loadSettings } from '../../src/config/file.ts';
 import { openDataDirectory, readGenesisFile } from '../../src/node/data-directory.ts';
 import { readKeyFile } from '../../src/node/key-file.ts';
 import { Child } from '../../src/story/child.ts';
@@ -86,9 +87,12 @@ describe('the folder of a devnet', () => {
     expect(await readDevnet(net)).toEqual({ validators: 3, followers: 1 });
 
     const nodes = await Promise.all([0, 1, 2, 3].map((i) => openDataDirectory(join(net, `node-${i}`))));
-    const listens = nodes.map(({ settings }) => settings.listen[0]);
-    expect(new Set([...listens, ...nodes.map(({ settings }) => settings.apiPort)]).size).toBe(8);
-    expect(nodes.map(({ settings }) => settings.bootstrap)).toEqual([
+    const settings = await Promise.all(
+      [0, 1, 2, 3].map(async (i) => (await loadSettings(join(net, `node-${i}`))).settings),
+    );
+    const listens = settings.map(({ listen }) => listen[0]);
+    expect(new Set([...listens, ...settings.map(({ api }) => api.port)]).size).toBe(8);
+    expect(settings.map(({ bootstrap }) => bootstrap)).toEqual([
       [listens[1]],
       [listens[0]],
       [listens[0]],

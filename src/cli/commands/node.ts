@@ -2,39 +2,15 @@
 import type { Command } from 'commander';
 import { genesisHash } from '../../chain/genesis.ts';
 import { toHex } from '../../codec/bytes.ts';
+import { loadSettings } from '../../config/file.ts';
 import { openDataDirectory } from '../../node/data-directory.ts';
-import { collect, hostAndPort, wholeNumber } from '../options.ts';
-import { CommandError, EXIT, printJson, usageError } from '../output.ts';
+import { CommandError, exitOf, printJson } from '../output.ts';
 import { addService, type ServiceContext } from '../service.ts';
+import { type DirectoryOption, flagsOf, withDirectory, withSettings } from '../settings-options.ts';
 import { packageVersion } from '../version.ts';
 
-const LOG_LEVELS = ['silent', 'fatal', 'error', 'warn', 'info', 'debug', 'trace'];
-
-interface NodeCommandOptions {
-  readonly dir: string;
-  readonly listen?: readonly string[];
-  readonly announce?: readonly string[];
-  readonly bootstrap?: readonly string[];
-  readonly api?: string;
-  readonly workers?: string;
-  readonly logLevel: string;
+interface NodeCommandOptions extends DirectoryOption {
   readonly supervised?: boolean;
-}
-
-function overrides(options: NodeCommandOptions) {
-  if (!LOG_LEVELS.includes(options.logLevel)) {
-    throw usageError(`"${options.logLevel}" is no log level`, `choose ${LOG_LEVELS.join(', ')}`);
-  }
-  const api = options.api === undefined ? undefined : hostAndPort(options.api, '--api');
-  return {
-    ...(options.listen === undefined ? {} : { listen: options.listen }),
-    ...(options.announce === undefined ? {} : { announce: options.announce }),
-    ...(options.bootstrap === undefined ? {} : { bootstrap: options.bootstrap }),
-    ...(api === undefined ? {} : { apiHost: api.host, apiPort: api.port }),
-    ...(options.workers === undefined ? {} : { workers: wholeNumber(options.workers, '--workers', 1, 64) }),
-    logLevel: options.logLevel,
-    version: packageVersion(),
-  };
 }
 
 /** Resolves when standard input ends: the process that started this one is gone, however it went. */
@@ -46,11 +22,14 @@ function abandoned(): Promise<void> {
 }
 
 async function run(options: NodeCommandOptions, context: ServiceContext): Promise<void> {
+  const configuration = await loadSettings(options.dir, {
+    flags: flagsOf(options),
+    environment: process.env,
+  });
   const directory = await openDataDirectory(options.dir);
-  const settings = overrides(options);
   // Loaded here: the network libraries take a while, and no other command needs them.
   const { startNode } = await import('../../node/node.ts');
-  const node = await startNode(directory, settings);
+  const node = await startNode(directory, { configuration, version: packageVersion() });
   const hash = toHex(genesisHash(directory.genesis));
   await context.announce({
     json: {
@@ -78,9 +57,10 @@ async function run(options: NodeCommandOptions, context: ServiceContext): Promis
   ]);
   await node.stop();
   if (died !== undefined) {
+    const code = 'code' in died ? String(died.code) : 'NODE_FAILED';
     throw new CommandError(
-      EXIT.failed,
-      'code' in died ? String(died.code) : 'NODE_FAILED',
+      exitOf(code),
+      code,
       `the node had to stop: ${died.message}`,
       'the last lines of its log say more; nothing final is lost: start it again when the cause is mended',
     );
@@ -94,16 +74,7 @@ export function register(program: Command): void {
   addService<NodeCommandOptions>(program, {
     usage: 'node',
     description: 'run a node until it is stopped; its log goes to standard error',
-    configure: (c) =>
-      c
-        .requiredOption('--dir <dir>', 'the data directory; `kryder init` makes one')
-        .option('--listen <multiaddr>', 'listen for peers here, whatever node.json says', collect)
-        .option('--announce <multiaddr>', 'tell others this address, whatever node.json says', collect)
-        .option('--bootstrap <multiaddr>', 'join through this node, whatever node.json says', collect)
-        .option('--api <host:port>', 'the HTTP API listens here, whatever node.json says')
-        .option('--workers <n>', 'threads that verify signatures')
-        .option('--log-level <level>', LOG_LEVELS.join(', '), 'info')
-        .addOption(supervisedOption(c)),
+    configure: (c) => withSettings(withDirectory(c)).addOption(supervisedOption(c)),
     run,
   });
 }

@@ -1,0 +1,220 @@
+/**
+ * The one table of a node's settings. An entry `peerLimit` is the key "peerLimit" in node.json, the flag
+ * `--peer-limit` and the environment variable `KRYDER_PEER_LIMIT`; help, validation, `kryder config` and
+ * docs/configuration.md are all made from it, and `Settings` is its type. Whoever adds an entry adds nothing else,
+ * but runs `npm run docs`.
+ */
+import { DEFAULT_MEMPOOL_LIMITS } from '../mempool/pool.ts';
+import { DEFAULT_LIMITS } from '../p2p/limits.ts';
+import {
+  announcedAddress,
+  hostPort,
+  listenAddress,
+  namedPeerAddress,
+  peerAddress,
+  peerRule,
+} from './addresses.ts';
+import { bytes, type Kind, list, whole } from './kinds.ts';
+import { type LogLevels, logLevels } from './log-levels.ts';
+
+const KIB = 1024;
+const MIB = 1024 * KIB;
+const GIB = 1024 * MIB;
+
+/** Headings of help and documentation, in their order. */
+export const GROUPS = [
+  'Network',
+  'Limits of the network',
+  'API',
+  'Mempool',
+  'Work and storage',
+  'Log',
+] as const;
+type Group = (typeof GROUPS)[number];
+
+export interface Setting<T> {
+  readonly group: Group;
+  readonly kind: Kind<T>;
+  readonly default: T;
+  /** One line, without a full stop. */
+  readonly meaning: string;
+  /** Where the name that follows from the key is taken by something else. */
+  readonly variable?: string;
+}
+
+function setting<T>(entry: Setting<NoInfer<T>> & { readonly kind: Kind<T> }): Setting<T> {
+  return entry;
+}
+
+const INFO: LogLevels = { all: 'info', parts: {} };
+
+export const SETTINGS = {
+  listen: setting({
+    group: 'Network',
+    kind: list(listenAddress, 16),
+    default: ['/ip4/127.0.0.1/tcp/0'],
+    meaning: 'where to listen for peers; the default is reached from this machine alone',
+  }),
+  announce: setting({
+    group: 'Network',
+    kind: list(announcedAddress, 16),
+    default: [],
+    meaning: 'addresses to tell others instead of those listened on, as behind a router or in a container',
+  }),
+  bootstrap: setting({
+    group: 'Network',
+    kind: list(peerAddress, 64),
+    default: [],
+    meaning: 'nodes to join the network through; one that answers is enough',
+  }),
+  persistentPeers: setting({
+    group: 'Network',
+    kind: list(namedPeerAddress, 64),
+    default: [],
+    meaning: 'peers to stay connected to whatever the limits say, such as the node’s own relays',
+  }),
+  allow: setting({
+    group: 'Network',
+    kind: list(peerRule, 1_024),
+    default: [],
+    meaning: 'with entries, only these may connect',
+  }),
+  deny: setting({
+    group: 'Network',
+    kind: list(peerRule, 1_024),
+    default: [],
+    meaning: 'these may not connect and are not dialled',
+  }),
+
+  maxConnections: setting({
+    group: 'Limits of the network',
+    kind: whole(8, 10_000, 'connections'),
+    default: DEFAULT_LIMITS.maxConnections,
+    meaning: 'connections to peers in all',
+  }),
+  maxStrangers: setting({
+    group: 'Limits of the network',
+    kind: whole(0, 10_000, 'connections'),
+    default: DEFAULT_LIMITS.maxStrangers,
+    meaning: 'connections to peers that are no validators',
+  }),
+  targetPeers: setting({
+    group: 'Limits of the network',
+    kind: whole(1, 1_000, 'peers'),
+    default: DEFAULT_LIMITS.targetPeers,
+    meaning: 'with fewer peers than this the node looks for more by itself',
+  }),
+  inboundPerSecondPerHost: setting({
+    group: 'Limits of the network',
+    kind: whole(1, 10_000, 'connections'),
+    default: DEFAULT_LIMITS.inboundPerSecondPerHost,
+    meaning: 'new connections that one IP address may make in a second',
+  }),
+  servedBytes: setting({
+    group: 'Limits of the network',
+    kind: bytes(64 * MIB, 64 * GIB),
+    default: DEFAULT_LIMITS.servedBytes,
+    meaning: 'memory for answers on their way to peers; half of it is kept for validators',
+  }),
+  servedBytesPerSecond: setting({
+    group: 'Limits of the network',
+    kind: bytes(64 * KIB, GIB),
+    default: DEFAULT_LIMITS.servedPerSecond,
+    meaning: 'how fast one peer is sent answers, a second',
+  }),
+
+  api: setting({
+    group: 'API',
+    kind: hostPort,
+    default: { host: '127.0.0.1', port: 7070 },
+    meaning: 'where the HTTP API listens; whoever reaches it can read everything and submit transactions',
+    variable: 'KRYDER_API_LISTEN',
+  }),
+
+  mempoolTransactions: setting({
+    group: 'Mempool',
+    kind: whole(100, 10_000_000, 'transactions'),
+    default: DEFAULT_MEMPOOL_LIMITS.maxTransactions,
+    meaning: 'transactions that may wait for a block',
+  }),
+  mempoolBytes: setting({
+    group: 'Mempool',
+    kind: bytes(MIB, 16 * GIB),
+    default: DEFAULT_MEMPOOL_LIMITS.maxBytes,
+    meaning: 'bytes of the transactions that may wait for a block',
+  }),
+
+  workers: setting({
+    group: 'Work and storage',
+    kind: whole(1, 64, 'threads'),
+    default: 2,
+    meaning: 'threads that check signatures',
+  }),
+  journalSegmentBytes: setting({
+    group: 'Work and storage',
+    kind: bytes(16 * KIB, GIB),
+    default: 64 * MIB,
+    meaning: 'size at which the consensus journal begins a new file',
+  }),
+
+  logLevel: setting({
+    group: 'Log',
+    kind: logLevels,
+    default: INFO,
+    meaning: 'how much the log says, for all parts and for single ones',
+  }),
+} as const satisfies Record<string, Setting<unknown>>;
+
+export type SettingName = keyof typeof SETTINGS;
+type ValueOf<S> = S extends Setting<infer T> ? T : never;
+export type Settings = { readonly [Name in SettingName]: ValueOf<(typeof SETTINGS)[Name]> };
+
+export const SETTING_NAMES = Object.keys(SETTINGS) as SettingName[];
+
+/** The entry of a setting, with the type of its value left open. */
+export function settingOf(name: SettingName): Setting<unknown> {
+  return SETTINGS[name];
+}
+
+/** `--max-strangers` */
+export function flagOf(name: SettingName): string {
+  return `--${name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
+}
+
+/** `KRYDER_MAX_STRANGERS` */
+export function variableOf(name: SettingName): string {
+  return (
+    settingOf(name).variable ?? `KRYDER_${name.replace(/[A-Z]/g, (letter) => `_${letter}`).toUpperCase()}`
+  );
+}
+
+/** Environment variables that are no settings of a node, with what they are for. */
+export const OTHER_VARIABLES: Readonly<Record<string, string>> = {
+  KRYDER_DIR: 'the data directory of `kryder node` and `kryder config`, where `--dir` is not given',
+  KRYDER_API: 'address of a node’s API, for all commands that talk to one (default: http://127.0.0.1:7070)',
+  KRYDER_FAIL_POINT: 'for tests of crashes: the named place at which the process shall die',
+};
+
+/** Keys that node.json had once, with what has taken their place. */
+export const FORMER_KEYS: Readonly<Record<string, string>> = {
+  apiHost: '"apiHost" and "apiPort" are now one key, like "api": "127.0.0.1:7070"',
+  apiPort: '"apiHost" and "apiPort" are now one key, like "api": "127.0.0.1:7070"',
+};
+
+/** What must hold between settings: two names and what is wrong when it does not. */
+export const RELATIONS: readonly {
+  readonly names: readonly [SettingName, SettingName];
+  readonly holds: (settings: Settings) => boolean;
+  readonly rule: string;
+}[] = [
+  {
+    names: ['maxStrangers', 'maxConnections'],
+    holds: ({ maxStrangers, maxConnections }) => maxStrangers <= maxConnections,
+    rule: 'maxStrangers must not be more than maxConnections',
+  },
+  {
+    names: ['targetPeers', 'maxConnections'],
+    holds: ({ targetPeers, maxConnections }) => targetPeers <= maxConnections,
+    rule: 'targetPeers must not be more than maxConnections',
+  },
+];
