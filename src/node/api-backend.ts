@@ -20,9 +20,9 @@ import { sha256 } from '../codec/hash.ts';
 import { addressKey, bountiesRange } from '../ledger/keys.ts';
 import { encodeMerklePath, merklePath, transactionLeaves } from '../ledger/merkle.ts';
 import { bountiesOfTag, getAccount } from '../ledger/read.ts';
-import { recount } from '../ledger/recount.ts';
+import { Recounter } from '../ledger/recount.ts';
 import { encodeProof, type TreeProof } from '../ledger/tree/proof.ts';
-import type { ChainDatabase, StateEntry } from '../storage/database.ts';
+import type { ChainDatabase } from '../storage/database.ts';
 import { decodeTransaction } from '../tx/decode.ts';
 import { accountHash, transactionId } from '../tx/encode.ts';
 import type { Admissions } from './admission.ts';
@@ -42,11 +42,15 @@ export interface BackendParts {
 const MAX_PROOF_BOUNTIES = 1_000;
 const MAX_FINALITY_HEADERS = 512;
 const PROOF_WAIT_MS = 5_000;
+/** Between two recounts, at least, and in times of what the last one took. */
+const SUPPLY_REST_MS = 1_000;
+const SUPPLY_REST_TIMES = 20;
 
 export class NodeBackend implements ApiBackend {
   readonly genesis: Genesis;
   readonly #p: BackendParts;
   #counting: Promise<SupplyView> | undefined;
+  #counted: { readonly view: SupplyView; readonly at: number; readonly tookMs: number } | undefined;
   readonly #listeners = new Set<(event: FinalEvent) => void>();
 
   constructor(parts: BackendParts) {
@@ -170,8 +174,18 @@ export class NodeBackend implements ApiBackend {
     return this.#p.chain.block(height);
   }
 
-  /** One recount at a time: whoever asks meanwhile gets the same answer. */
+  /**
+   * One recount at a time, and a rest after each: whoever asks meanwhile gets the same answer, which names its
+   * height.
+   */
   supply(): Promise<SupplyView> {
+    const held = this.#counted;
+    if (this.#counting === undefined && held !== undefined) {
+      const { view, at, tookMs } = held;
+      const rest = Math.max(SUPPLY_REST_MS, SUPPLY_REST_TIMES * tookMs);
+      if (view.height === this.#p.database.tip.height || performance.now() - at < rest)
+        return Promise.resolve(view);
+    }
     this.#counting ??= this.#recount().finally(() => {
       this.#counting = undefined;
     });
@@ -180,11 +194,13 @@ export class NodeBackend implements ApiBackend {
 
   async #recount(): Promise<SupplyView> {
     const { database } = this.#p;
+    const began = performance.now();
     const height = database.tip.height;
-    const entries: StateEntry[] = [];
-    for await (const entry of database.stateEntries()) entries.push(entry);
-    const r = recount(entries);
-    return {
+    const counter = new Recounter();
+    // rows come in batches, and between two batches everything else has its turn
+    for await (const entry of database.stateEntries()) counter.add(entry);
+    const r = counter.result();
+    const view: SupplyView = {
       height,
       genesis: r.supply.genesis,
       minted: r.supply.minted,
@@ -196,6 +212,9 @@ export class NodeBackend implements ApiBackend {
       staked: r.stakes,
       findings: r.findings,
     };
+    const at = performance.now();
+    this.#counted = { view, at, tookMs: at - began };
+    return view;
   }
 }
 

@@ -47,7 +47,7 @@ function at(bucket: number, key: Bytes): Bytes {
 const owned = (bytes: Bytes): Bytes =>
   bytes.byteLength === bytes.buffer.byteLength ? plain(bytes) : plain(bytes).slice();
 
-export interface StateEntry {
+interface StateEntry {
   readonly key: Bytes;
   readonly value: Bytes;
 }

@@ -1,0 +1,69 @@
+/** Every bound of the HTTP API in one place; docs/api.md shows them as a table. Sizes are bytes, times milliseconds. */
+const KIB = 1024;
+const MIB = 1024 * KIB;
+
+export interface ApiLimits {
+  /** Open connections in all and from one address (of IPv6, one /64). */
+  readonly maxConnections: number;
+  readonly maxConnectionsPerAddress: number;
+  /** New connections a second, in all; twice that at once. */
+  readonly connectionsPerSecond: number;
+  /** Requests a second of one address; twice that at once. What comes faster waits, up to `maxWaitMs`. */
+  readonly requestsPerSecond: number;
+  readonly maxWaitMs: number;
+  readonly maxHeaderBytes: number;
+  /** Until all headers are there; until the body is there, too; between two requests. */
+  readonly headersTimeoutMs: number;
+  readonly requestTimeoutMs: number;
+  readonly keepAliveMs: number;
+
+  readonly maxBodyBytes: number;
+  /** Transactions in one request. */
+  readonly maxSubmitted: number;
+  /** Large bodies, and large answers, that are held at a time. */
+  readonly heldBodyBytes: number;
+  readonly heldAnswerBytes: number;
+  /** Bodies and answers up to this size are bounded by the connections alone. */
+  readonly smallBytes: number;
+  /** A client that takes its answer more slowly than this, after ten seconds, is cut off. */
+  readonly leastAnswerBytesPerSecond: number;
+
+  readonly maxStreams: number;
+  readonly maxStreamsPerAddress: number;
+  readonly maxStreamBacklog: number;
+  readonly streamKeepAliveMs: number;
+
+  /** Dear queries (proofs, whole blocks) that wait; they are answered one at a time. */
+  readonly maxDear: number;
+  /** Part of the node's main thread that they may take, and milliseconds of it at once. */
+  readonly dearShare: number;
+  readonly dearBurstMs: number;
+}
+
+export const DEFAULT_API_LIMITS: ApiLimits = {
+  maxConnections: 512,
+  maxConnectionsPerAddress: 256,
+  connectionsPerSecond: 500,
+  requestsPerSecond: 1_000,
+  maxWaitMs: 2_000,
+  maxHeaderBytes: 8 * KIB,
+  headersTimeoutMs: 5_000,
+  requestTimeoutMs: 30_000,
+  keepAliveMs: 10_000,
+
+  maxBodyBytes: 16 * MIB,
+  maxSubmitted: 50_000,
+  heldBodyBytes: 128 * MIB,
+  heldAnswerBytes: 128 * MIB,
+  smallBytes: 64 * KIB,
+  leastAnswerBytesPerSecond: 64 * KIB,
+
+  maxStreams: 64,
+  maxStreamsPerAddress: 32,
+  maxStreamBacklog: MIB,
+  streamKeepAliveMs: 15_000,
+
+  maxDear: 64,
+  dearShare: 0.25,
+  dearBurstMs: 500,
+};

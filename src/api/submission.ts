@@ -1,0 +1,49 @@
+/** The door for transactions: JSON for one or some, a binary list for many. */
+import type { IncomingMessage } from 'node:http';
+import type { FastifyInstance, FastifyRequest } from 'fastify';
+import { type Bytes, EMPTY_BYTES } from '../codec/bytes.ts';
+import type { ApiBackend, SubmitOutcome } from './backend.ts';
+import { readBody, submittedBinary, submittedJson } from './bodies.ts';
+import type { Door } from './door.ts';
+import { submitJson } from './present.ts';
+
+/** Transactions that are hashed and handed to the workers before other work gets a turn. */
+const TURN = 4_096;
+
+interface Body {
+  readonly bytes: Bytes;
+  readonly binary: boolean;
+}
+
+async function submit(backend: ApiBackend, transactions: readonly Bytes[]): Promise<SubmitOutcome[]> {
+  const out: SubmitOutcome[] = [];
+  for (let at = 0; at < transactions.length; at += TURN) {
+    out.push(...(await backend.submit(transactions.slice(at, at + TURN))));
+  }
+  return out;
+}
+
+export function registerSubmission(app: FastifyInstance, backend: ApiBackend, door: Door): void {
+  const { maxSubmitted } = door.limits;
+  // only read here: what a parser throws costs the client its connection
+  const parser =
+    (binary: boolean) =>
+    async (_request: FastifyRequest, payload: IncomingMessage): Promise<Body> => ({
+      bytes: await readBody(payload, door),
+      binary,
+    });
+  app.removeAllContentTypeParsers();
+  app.addContentTypeParser('application/json', parser(false));
+  app.addContentTypeParser('application/octet-stream', parser(true));
+  app.post<{ Body: Body | undefined }>('/v1/transactions', async (request) => {
+    const { bytes, binary } = request.body ?? { bytes: EMPTY_BYTES, binary: false };
+    const transactions = (binary ? submittedBinary : submittedJson)(bytes, maxSubmitted);
+    const outcomes = await submit(backend, transactions);
+    if (!binary) return { results: outcomes.map(submitJson) };
+    const refused: Record<string, unknown>[] = [];
+    outcomes.forEach((outcome, index) => {
+      if (outcome.status === 'rejected') refused.push({ index, ...submitJson(outcome) });
+    });
+    return { accepted: outcomes.length - refused.length, refused };
+  });
+}
