@@ -19,7 +19,7 @@ const STATUS: Readonly<Record<string, number>> = {
 
 const RETRY_SECONDS = 1;
 
-export function errorBody(code: string, message: string): { error: { code: string; message: string } } {
+function errorBody(code: string, message: string): { error: { code: string; message: string } } {
   return { error: { code, message } };
 }
 
