@@ -7,6 +7,7 @@ export const FAIL_POINTS = [
   'journal.before-append',
   'journal.after-append',
   'journal.after-sync',
+  'journal.after-overwrite',
   'journal.before-rename',
   'journal.after-rename',
   'journal.before-remove',

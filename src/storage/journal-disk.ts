@@ -1,8 +1,18 @@
 /**
  * The journal's disk on real files: one directory, append-only segments, `fdatasync` for contents and `fsync`
- * of the directory for names. The file that is appended to stays open.
+ * of the directory for names. The files that are written to stay open.
  */
-import { type FileHandle, mkdir, open, readdir, rename, rm, stat, truncate } from 'node:fs/promises';
+import {
+  constants,
+  type FileHandle,
+  mkdir,
+  open,
+  readdir,
+  rename,
+  rm,
+  stat,
+  truncate,
+} from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import type { Bytes } from '../codec/bytes.ts';
 import type { Disk } from '../consensus/journal/disk.ts';
@@ -11,6 +21,7 @@ import { failPoint } from './fail-points.ts';
 export class FileDisk implements Disk {
   readonly #directory: string;
   readonly #handles = new Map<string, FileHandle>();
+  readonly #overwritten = new Map<string, FileHandle>();
 
   private constructor(directory: string) {
     this.#directory = directory;
@@ -76,6 +87,19 @@ export class FileDisk implements Disk {
     failPoint('journal.after-append');
   }
 
+  async overwrite(name: string, bytes: Bytes): Promise<void> {
+    let handle = this.#overwritten.get(name);
+    if (handle === undefined) {
+      handle = await open(this.#path(name), constants.O_RDWR | constants.O_CREAT, 0o600);
+      this.#overwritten.set(name, handle);
+    }
+    for (let at = 0; at < bytes.length; ) {
+      const { bytesWritten } = await handle.write(bytes, at, bytes.length - at, at);
+      at += bytesWritten;
+    }
+    failPoint('journal.after-overwrite');
+  }
+
   async truncate(name: string, length: number): Promise<void> {
     await truncate(this.#path(name), length);
   }
@@ -110,5 +134,7 @@ export class FileDisk implements Disk {
 
   async close(): Promise<void> {
     for (const name of [...this.#handles.keys()]) await this.#release(name);
+    for (const handle of this.#overwritten.values()) await handle.close();
+    this.#overwritten.clear();
   }
 }

@@ -1,70 +1,16 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { type Bytes, toHex, utf8 } from '../../src/codec/bytes.ts';
+import { toHex, utf8 } from '../../src/codec/bytes.ts';
 import { sha256 } from '../../src/codec/hash.ts';
 import { crc32 } from '../../src/consensus/journal/crc32.ts';
 import type { Disk } from '../../src/consensus/journal/disk.ts';
 import { Journal } from '../../src/consensus/journal/journal.ts';
 import type { JournalRecord } from '../../src/consensus/journal/records.ts';
 import { FINALIZE, NOTARIZE, NULLIFY } from '../../src/consensus/types.ts';
+import { MemoryDisk } from './memory-disk.ts';
 import { committee, F, GENESIS_HASH, N, proposal, X } from './support.ts';
 
 const { set, vote, certificate } = committee();
-
-/** Files in memory; `failAfter` mutations it rejects everything. */
-class MemoryDisk implements Disk {
-  readonly files = new Map<string, Bytes>();
-  readonly operations: string[] = [];
-  failAfter = Number.POSITIVE_INFINITY;
-
-  #mutate(operation: string): void {
-    if (this.operations.length >= this.failAfter) throw new Error('EIO');
-    this.operations.push(operation);
-  }
-  async list() {
-    return [...this.files.keys()];
-  }
-  async size(name: string) {
-    return this.files.get(name)!.length;
-  }
-  async read(name: string, offset: number, length: number) {
-    const file = this.files.get(name);
-    if (file === undefined) throw new Error(`ENOENT ${name}`);
-    return file.slice(offset, offset + length);
-  }
-  async append(name: string, bytes: Bytes) {
-    this.#mutate(`append ${name}`);
-    const held = this.files.get(name) ?? new Uint8Array(0);
-    const grown = new Uint8Array(held.length + bytes.length);
-    grown.set(held);
-    grown.set(bytes, held.length);
-    this.files.set(name, grown);
-  }
-  async truncate(name: string, length: number) {
-    this.#mutate(`truncate ${name}`);
-    this.files.set(name, this.files.get(name)!.slice(0, length));
-  }
-  async sync(name: string) {
-    this.#mutate(`sync ${name}`);
-  }
-  async rename(from: string, to: string) {
-    this.#mutate(`rename ${from} ${to}`);
-    this.files.set(to, this.files.get(from)!);
-    this.files.delete(from);
-  }
-  async remove(name: string) {
-    this.#mutate(`remove ${name}`);
-    this.files.delete(name);
-  }
-  async syncDirectory() {
-    this.#mutate('sync directory');
-  }
-  copy(): MemoryDisk {
-    const other = new MemoryDisk();
-    for (const [name, bytes] of this.files) other.files.set(name, bytes.slice());
-    return other;
-  }
-}
 
 let salts = 0;
 const open = (disk: Disk, segmentBytes?: number): Promise<Journal> =>
@@ -175,13 +121,15 @@ describe('the journal', () => {
     const disk = new MemoryDisk();
     const journal = await written(disk, [recordsOf(1)]);
     const kept = await contents(journal);
-    const name = [...disk.files.keys()][0]!;
+    const name = disk.segment;
     const good = disk.files.get(name)!.length;
+    const mark = disk.files.get('synced')!;
     for (const record of recordsOf(2)) journal.append(record);
     await journal.commit();
     const whole = disk.files.get(name)!;
     for (let length = good; length < whole.length; length += 7) {
       const torn = disk.copy();
+      torn.files.set('synced', mark);
       torn.files.set(name, whole.slice(0, length));
       const reopened = await open(torn);
       expect(await contents(reopened)).toEqual(kept);
@@ -196,7 +144,7 @@ describe('the journal', () => {
   it('names the place of a corruption before the last batch', async () => {
     const disk = new MemoryDisk();
     const journal = await open(disk);
-    const name = [...disk.files.keys()][0]!;
+    const name = disk.segment;
     const ends = [journal.metrics.segmentBytes];
     for (const view of [1, 2, 3]) {
       for (const record of recordsOf(view)) journal.append(record);
@@ -217,14 +165,16 @@ describe('the journal', () => {
   it('does not mistake a body for a batch', async () => {
     const disk = new MemoryDisk();
     const journal = await written(disk, [recordsOf(1)]);
-    const name = [...disk.files.keys()][0]!;
+    const name = disk.segment;
     const segment = disk.files.get(name)!;
+    const mark = disk.files.get('synced')!;
     // Whoever makes blocks may know what batches look like, but not this segment's salt.
     const other = new MemoryDisk();
     await written(other, [recordsOf(7), recordsOf(8), recordsOf(9)]);
     journal.append({ ...body(2), body: other.files.get(name)! });
     await journal.commit();
     const torn = disk.copy();
+    torn.files.set('synced', mark);
     torn.files.set(name, disk.files.get(name)!.slice(0, -3));
     const reopened = await open(torn);
     expect(reopened.tornBytes).toBeGreaterThan(0);
@@ -234,7 +184,7 @@ describe('the journal', () => {
   it('refuses the journal of another chain, and a segment without its checkpoint', async () => {
     const disk = new MemoryDisk();
     await written(disk, [recordsOf(1)]);
-    const name = [...disk.files.keys()][0]!;
+    const name = disk.segment;
     const foreign = Journal.open({
       disk,
       set,
@@ -256,8 +206,8 @@ describe('the journal', () => {
       for (const record of recordsOf(view)) journal.append(record);
       if (view % 2 === 0 && view > 4) journal.append({ type: 'floor', view: view - 4 });
       await journal.commit();
-      expect(disk.files.size).toBe(1);
-      expect([...disk.files.values()][0]!.length).toBeLessThan(30_000);
+      expect(disk.files.size).toBe(2);
+      expect(disk.files.get(disk.segment)!.length).toBeLessThan(30_000);
     }
     const reopened = await open(disk.copy(), 20_000);
     expect(await contents(reopened)).toEqual(await contents(journal));
@@ -325,21 +275,23 @@ describe('the journal', () => {
       'sync journal-#.tmp',
       'rename journal-#.tmp journal-#',
       'sync directory',
+      'overwrite synced',
       'remove journal-#',
       'append journal-#',
       'sync journal-#',
+      'overwrite synced',
     ]);
   });
 
   it('opens on the newest segment when a crash left more than one', async () => {
     const disk = new MemoryDisk();
     const journal = await written(disk, [recordsOf(1), recordsOf(2)]);
-    const [name] = [...disk.files.keys()];
+    const name = disk.segment;
     disk.files.set('journal-0000000000', new Uint8Array(5));
     disk.files.set('journal-0000000002.tmp', new Uint8Array(5));
     disk.files.set('LOCK', new Uint8Array(0));
     expect(await contents(await open(disk))).toEqual(await contents(journal));
-    expect([...disk.files.keys()].sort()).toEqual(['LOCK', name]);
+    expect([...disk.files.keys()].sort()).toEqual(['LOCK', name, 'synced']);
   });
 
   it('holds large bodies, in batches that it can read back', async () => {

@@ -10,6 +10,8 @@ import type { Scheduler } from './scheduler.ts';
 interface File {
   bytes: Uint8Array;
   synced: number;
+  /** What a file that is overwritten held when the machine last started. */
+  before?: Uint8Array;
 }
 
 /** A crash in the middle of an operation: `onCrash` is called instead of the operation going on. */
@@ -48,6 +50,10 @@ export class SimDisk {
       if (!this.#files.has(name) && this.#random.chance(0.5)) names.delete(name);
     }
     for (const file of new Set(names.values())) {
+      if (file.before !== undefined) {
+        this.#settle(file, file.before);
+        continue;
+      }
       const unsynced = file.bytes.length - file.synced;
       const kept = this.#random.chance(0.3) ? unsynced : this.#random.int(0, unsynced);
       const bytes = file.bytes.slice(0, file.synced + kept);
@@ -58,6 +64,16 @@ export class SimDisk {
     }
     this.#files = names;
     this.#durable = new Map(names);
+  }
+
+  /** Of a file that was overwritten: all of the new, some of it over the old, or none. */
+  #settle(file: File, before: Uint8Array): void {
+    const kept = this.#random.chance(0.5) ? file.bytes.length : this.#random.int(0, file.bytes.length);
+    const bytes = new Uint8Array(Math.max(kept, before.length));
+    bytes.set(before);
+    bytes.set(file.bytes.subarray(0, kept));
+    file.bytes = bytes;
+    file.before = bytes;
   }
 
   /** The disk as a process sees it, until the next crash. */
@@ -98,6 +114,20 @@ export class SimDisk {
             const grown = new Uint8Array(held.bytes.length + bytes.length);
             grown.set(held.bytes);
             grown.set(bytes, held.bytes.length);
+            held.bytes = grown;
+            this.#files.set(name, held);
+          },
+          true,
+        ),
+      overwrite: (name, bytes) =>
+        operate(
+          0.1,
+          () => {
+            const held = this.#files.get(name) ?? { bytes: new Uint8Array(0), synced: 0 };
+            held.before ??= held.bytes;
+            const grown = new Uint8Array(Math.max(held.bytes.length, bytes.length));
+            grown.set(held.bytes);
+            grown.set(bytes);
             held.bytes = grown;
             this.#files.set(name, held);
           },

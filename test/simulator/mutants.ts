@@ -111,6 +111,17 @@ export const MUTANTS: readonly Mutant[] = [
     ],
   },
   {
+    name: 'the mark is written before the sync',
+    patches: [
+      {
+        file: 'journal/journal.ts',
+        find: 'await this.#disk.sync(this.#segment);',
+        replace:
+          'await writeMark(this.#disk, { index: this.#index, salt: this.#salt, end: this.#size + BATCH_HEADER_BYTES + length }); await this.#disk.sync(this.#segment);',
+      },
+    ],
+  },
+  {
     name: 'the directory is not synced after a rename',
     patches: [
       {

@@ -28,6 +28,18 @@ export function diskSuite(
     expect(await operate(disk.read('a', 0, 9))).toEqual(bytes(1, 9));
   });
 
+  it('overwrites the beginning of a file, which it makes if need be', async () => {
+    const { disk, operate } = await open();
+    await operate(disk.overwrite('mark', bytes(1, 2, 3)));
+    await operate(disk.overwrite('mark', bytes(4, 5, 6)));
+    expect(await operate(disk.read('mark', 0, 9))).toEqual(bytes(4, 5, 6));
+    expect(await operate(disk.list())).toEqual(['mark']);
+    await operate(disk.append('a', bytes(7)));
+    await operate(disk.overwrite('mark', bytes(8)));
+    expect(await operate(disk.read('mark', 0, 9))).toEqual(bytes(8, 5, 6));
+    expect(await operate(disk.read('a', 0, 9))).toEqual(bytes(7));
+  });
+
   it('renames over a file, removes, and lists what there is', async () => {
     const { disk, operate } = await open();
     await operate(disk.append('new', bytes(7)));

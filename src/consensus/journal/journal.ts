@@ -4,13 +4,15 @@
  * certificates out. Segments: when the active one has grown past its limit, a new one is written that begins
  * with a checkpoint of all that is still needed above the floor; it is synced and renamed into place, the
  * directory is synced, and only then are older segments deleted. So the newest segment alone is always
- * complete, and nothing above the floor is ever dropped. After the first failed write nothing is accepted any
+ * complete, and nothing above the floor is ever dropped. What was once synced and cannot be read any more is an
+ * error, never a torn tail (mark.ts). After the first failed write nothing is accepted any
  * more: what is on the disk is unknown, and the process has to end.
  */
 import { type Bytes, concat } from '../../codec/bytes.ts';
 import { invariant, isProtocolError, ProtocolError } from '../../codec/errors.ts';
 import type { ValidatorSet } from '../types.ts';
 import type { Disk } from './disk.ts';
+import { checkMark, readMark, writeMark } from './mark.ts';
 import {
   CHECKPOINT_END,
   decodeRecord,
@@ -31,6 +33,7 @@ import {
   type SegmentScan,
   scanSegment,
   segmentHeader,
+  segmentName,
 } from './segment.ts';
 import { type BodyEntry, JournalState } from './state.ts';
 
@@ -47,10 +50,6 @@ export interface JournalOptions {
 const DEFAULT_SEGMENT_BYTES = 64 * 1024 * 1024;
 const SEGMENT_NAME = /^journal-(\d{10})$/;
 const TEMPORARY_NAME = /^journal-\d{10}\.tmp$/;
-
-function segmentName(index: number): string {
-  return `journal-${index.toString().padStart(10, '0')}`;
-}
 
 /** A record on its way to the disk. */
 interface Pending {
@@ -93,7 +92,8 @@ export class Journal {
   }
 
   /**
-   * Opens the journal in the disk's directory, or begins one. A torn tail is cut off. Throws
+   * Opens the journal in the disk's directory, or begins one. A torn tail, of which nothing was synced, is cut
+   * off. Throws
    * `JOURNAL_CORRUPT` or `JOURNAL_FOREIGN`, with file and offset, and what the disk throws.
    */
   static async open(options: JournalOptions): Promise<Journal> {
@@ -101,8 +101,10 @@ export class Journal {
     const names = await disk.list();
     const segments = names.filter((name) => SEGMENT_NAME.test(name)).sort();
     const newest = segments.pop();
+    const mark = await readMark(disk, names);
     const stale = [...segments, ...names.filter((name) => TEMPORARY_NAME.test(name))];
     if (newest === undefined) {
+      checkMark(mark, undefined);
       for (const name of stale) await disk.remove(name);
       const journal = new Journal(options, 0);
       await journal.#startSegment();
@@ -126,6 +128,8 @@ export class Journal {
         } else replayed.push({ record, offset, length: 0 });
       }
     });
+    const index = Number(SEGMENT_NAME.exec(newest)![1]);
+    checkMark(mark, { index, scan });
     if (!checkpointed) corrupt(newest, scan.end, 'its checkpoint is not complete');
     const journal = new Journal(options, scan.size - scan.end);
     for (const { record, offset, length } of replayed) {
@@ -145,7 +149,7 @@ export class Journal {
       for (const name of stale) await disk.remove(name);
     }
     journal.#segment = newest;
-    journal.#index = Number(SEGMENT_NAME.exec(newest)![1]);
+    journal.#index = index;
     journal.#salt = scan.salt;
     journal.#sequence = scan.nextSequence;
     journal.#size = scan.end;
@@ -239,6 +243,8 @@ export class Journal {
     const records = pending.slice(from, to);
     await this.#disk.append(this.#segment, concat(header, ...records.map(({ bytes }) => bytes)));
     await this.#disk.sync(this.#segment);
+    const end = this.#size + BATCH_HEADER_BYTES + length;
+    await writeMark(this.#disk, { index: this.#index, salt: this.#salt, end });
     this.#fsyncs++;
     let offset = this.#size + BATCH_HEADER_BYTES;
     for (const { bytes, body } of records) {
@@ -293,6 +299,7 @@ export class Journal {
     await this.#disk.sync(temporary);
     await this.#disk.rename(temporary, name);
     await this.#disk.syncDirectory();
+    await writeMark(this.#disk, { index, salt, end: size });
     this.#fsyncs += 2;
     const previous = this.#segment;
     for (const { entry, offset, length } of moved) entry.location = { segment: name, offset, length };

@@ -3,8 +3,8 @@
  * salt ‖ u32 CRC of these) and is a sequence of batches: salt ‖ u32 sequence ‖ u32 length ‖ u32 CRC of these,
  * then `length` bytes of records. One batch is one fsync, and the next is not written before it is done. So
  * the first batch that cannot be read is either the last write, torn by a crash and cut off, or, if a batch
- * with a later sequence stands behind it, corruption, which is an error that names the place. The salt, which
- * nobody else knows, keeps a body's bytes from posing as a batch.
+ * with a later sequence stands behind it or the mark (mark.ts) says that it was synced, corruption, which is an
+ * error that names the place. The salt, which nobody else knows, keeps a body's bytes from posing as a batch.
  */
 import { type Bytes, concat, equal, utf8 } from '../../codec/bytes.ts';
 import { ProtocolError } from '../../codec/errors.ts';
@@ -20,6 +20,10 @@ export const BATCH_HEADER_BYTES = SALT_BYTES + 12;
 const MAX_BATCH_BYTES = 2 * (MAX_RECORD_BYTES + RECORD_HEADER_BYTES);
 const READ_BYTES = 1024 * 1024;
 
+export function segmentName(index: number): string {
+  return `journal-${index.toString().padStart(10, '0')}`;
+}
+
 export type JournalErrorCode = 'JOURNAL_CORRUPT' | 'JOURNAL_FOREIGN' | 'JOURNAL_CLOSED';
 
 export function corrupt(segment: string, offset: number, why: string): never {
@@ -30,14 +34,14 @@ export function corrupt(segment: string, offset: number, why: string): never {
   );
 }
 
-function withCrc(bytes: Bytes): Bytes {
+export function withCrc(bytes: Bytes): Bytes {
   const out = new Uint8Array(bytes.length + 4);
   out.set(bytes);
   new DataView(out.buffer).setUint32(bytes.length, crc32(bytes));
   return out;
 }
 
-function crcMatches(bytes: Bytes): boolean {
+export function crcMatches(bytes: Bytes): boolean {
   const at = bytes.length - 4;
   const stored = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength).getUint32(at);
   return crc32(bytes.subarray(0, at)) === stored;
