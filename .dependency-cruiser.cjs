@@ -34,6 +34,7 @@ const MAY_IMPORT = {
   ],
   api: ['codec', 'crypto', 'tx', 'ledger', 'consensus', 'chain', 'light', 'mempool'],
   story: ['codec', 'crypto', 'tx', 'ledger', 'consensus', 'chain', 'light', 'config', 'node', 'cli'],
+  testnet: ['codec', 'crypto', 'tx', 'ledger', 'chain', 'node', 'cli', 'story'],
 };
 
 const oneWay = Object.entries(MAY_IMPORT).map(([room, allowed]) => ({

@@ -12,12 +12,13 @@ import * as keys from './commands/keys.ts';
 import * as node from './commands/node.ts';
 import * as status from './commands/status.ts';
 import * as story from './commands/story.ts';
+import * as testnet from './commands/testnet.ts';
 import * as tx from './commands/tx.ts';
 import * as verify from './commands/verify.ts';
 import { reportFailure, rootCommand } from './output.ts';
 import { packageVersion } from './version.ts';
 
-const GROUPS = [genesis, init, node, config, devnet, story, keys, account, tx, bounty, status, verify];
+const GROUPS = [genesis, init, node, config, devnet, story, testnet, keys, account, tx, bounty, status, verify];
 
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
   // The reader of a pipe went away (`kryder … | head`): nobody is left to tell anything.

@@ -63,7 +63,7 @@ const STATUS_OF_CODE: readonly (readonly [RegExp, ExitStatus])[] = [
     /^(HEX|ADDRESS|AMOUNT|KEY|BLOB|CHALLENGE|GENESIS|CODEC|TX|SETTING|SETTINGS|PASSPHRASE)_|^(VERIFY_INPUT|SIGNATURE_BACKEND_UNKNOWN|BOOTSTRAP_INVALID)$/,
     EXIT.usage,
   ],
-  [/^(DATA_DIRECTORY|DEVNET_DIRECTORY)/, EXIT.usage],
+  [/^(DATA_DIRECTORY|DEVNET_DIRECTORY|TESTNET_PLAN)/, EXIT.usage],
 ];
 
 /** The exit status that goes with the code of an error. */

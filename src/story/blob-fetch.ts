@@ -1,7 +1,8 @@
 /**
  * The steward's way to its copy: takes the blob that an advert offers, checks length and SHA-256 while it
  * streams to disk, and keeps nothing that is not the blob. An advert is anybody's word, so this steward follows
- * it only to the loopback interface and takes no more than the advert says and the disk holds.
+ * it only to the hosts that it was told to (127.0.0.1 otherwise) and takes no more than the advert says and the
+ * disk holds.
  */
 import { open, rename, rm, statfs } from 'node:fs/promises';
 import type { IncomingMessage } from 'node:http';
@@ -18,8 +19,10 @@ export interface Wanted {
   /** SHA-256 of the blob. */
   readonly tag: Bytes;
   readonly size: bigint;
-  /** UTF-8 of an http URL on 127.0.0.1. */
+  /** UTF-8 of an http URL on one of `hosts`. */
   readonly offer: Bytes;
+  /** Host names that are asked; 127.0.0.1 when it is not given. */
+  readonly hosts?: readonly string[];
   /** Where the steward wants to be paid. */
   readonly steward: Bytes;
 }
@@ -29,12 +32,14 @@ function refuse(code: string, message: string): never {
 }
 
 /** The URL of an offer. Throws `OFFER_UNUSABLE`. */
-function urlOf(offer: Bytes, steward: Bytes): URL {
+function urlOf({ offer, steward, hosts = ['127.0.0.1'] }: Wanted): URL {
   const text = new TextDecoder().decode(offer);
-  const usable = URL.canParse(text) && /^http:\/\/127\.0\.0\.1:\d+\//.test(text);
+  const url = URL.canParse(text) ? new URL(text) : undefined;
+  const usable =
+    url?.protocol === 'http:' && url.username === '' && url.password === '' && hosts.includes(url.hostname);
   return usable
     ? requestOf(text, steward)
-    : refuse('OFFER_UNUSABLE', 'the offer is no http URL on 127.0.0.1');
+    : refuse('OFFER_UNUSABLE', `the offer is no http URL on ${hosts.join(' or ')}`);
 }
 
 /** Streams an answer to `path`, never more than `length` bytes; returns what its bytes hash to. */
@@ -62,7 +67,7 @@ async function store(answer: IncomingMessage, path: string, length: number): Pro
  * or `BLOB_MISMATCH`, and leaves nothing behind then.
  */
 export async function fetchBlob(wanted: Wanted, path: string, signal: AbortSignal): Promise<void> {
-  const url = urlOf(wanted.offer, wanted.steward);
+  const url = urlOf(wanted);
   const { bavail, bsize } = await statfs(dirname(path), { bigint: true });
   if (wanted.size < 1n || wanted.size > bavail * bsize || wanted.size > BigInt(Number.MAX_SAFE_INTEGER)) {
     refuse('BLOB_TOO_LARGE', `a blob of ${wanted.size} bytes is not taken: ${bavail * bsize} bytes are free`);

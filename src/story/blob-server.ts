@@ -1,6 +1,6 @@
 /**
- * The owner's door: serves one blob over loopback HTTP to stewards that say where they want to be paid. One
- * buffer a transfer, however long the blob is; few transfers at once, each with a time limit on silence.
+ * The owner's door: serves one blob over HTTP, on loopback unless told otherwise, to stewards that say where they
+ * want to be paid. One buffer a transfer, however long the blob is; few transfers at once, each with a time limit on silence.
  */
 import { open } from 'node:fs/promises';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
@@ -19,12 +19,21 @@ export interface BlobServer {
   close(): Promise<void>;
 }
 
+/** Where a door stands, and the address by which stewards reach it, such as `http://owner:7171`. */
+export interface Door {
+  readonly host: string;
+  /** 0 for any free port. */
+  readonly port: number;
+  readonly url: string;
+}
+
 export interface ServedBlob {
   readonly path: string;
   readonly tag: Bytes;
   readonly length: number;
   /** Called when a steward has taken the whole blob. */
   readonly onServed: (steward: Bytes) => void;
+  readonly door?: Door;
 }
 
 function refuse(response: ServerResponse, status: number, code: string, message: string): void {
@@ -78,7 +87,7 @@ async function answer(blob: ServedBlob, request: IncomingMessage, response: Serv
   blob.onServed(steward);
 }
 
-/** Starts the door on a free port of 127.0.0.1. */
+/** Starts the door, on a free port of 127.0.0.1 when `blob.door` is not given. */
 export async function serveBlob(blob: ServedBlob): Promise<BlobServer> {
   const server = createServer((request, response) => {
     answer(blob, request, response).catch(() => response.destroy());
@@ -87,11 +96,11 @@ export async function serveBlob(blob: ServedBlob): Promise<BlobServer> {
   server.setTimeout(SILENCE_MS);
   await new Promise<void>((done, failed) => {
     server.once('error', failed);
-    server.listen(0, '127.0.0.1', done);
+    server.listen(blob.door?.port ?? 0, blob.door?.host ?? '127.0.0.1', done);
   });
   const { port } = server.address() as AddressInfo;
   return {
-    url: `http://127.0.0.1:${port}/${toHex(blob.tag)}`,
+    url: `${blob.door?.url ?? `http://127.0.0.1:${port}`}/${toHex(blob.tag)}`,
     close: () =>
       new Promise((done) => {
         server.close(() => done());

@@ -10,6 +10,9 @@ export interface Instruction {
   readonly [field: string]: unknown;
 }
 
+/** Hears what somebody did: `{"bounty": …}`. */
+export type Say = (what: Readonly<Record<string, unknown>>) => Promise<void>;
+
 /** Says what happened. */
 export function say(what: Readonly<Record<string, unknown>>): Promise<void> {
   return printJson(what);

@@ -20,8 +20,8 @@ import { selectSigningKeys, selectVerifier } from '../node/crypto/select.ts';
 import { readGenesisFile } from '../node/data-directory.ts';
 import { bountyId } from '../tx/encode.ts';
 import { KIND_CLAIMS, OUTPUT_ADVERT, OUTPUT_BOUNTY } from '../tx/types.ts';
-import { type BlobServer, serveBlob } from './blob-server.ts';
-import { type Instruction, instructions, say } from './conversation.ts';
+import { type BlobServer, type Door, serveBlob } from './blob-server.ts';
+import { type Instruction, instructions, type Say, say } from './conversation.ts';
 import { type Inquiry, provenBalance, provenBounty, provenTransaction } from './proven.ts';
 import { checkChain, newAccountKey, patience, pay } from './wallet.ts';
 
@@ -48,29 +48,42 @@ interface Posted {
   readonly balance: bigint;
 }
 
-class Owner {
+/** An owner and what it needs; `say` hears what it did, in the words that the head of this file lists. */
+export interface OwnerSetting {
+  readonly genesis: Genesis;
+  readonly key: SigningKey;
+  readonly blob: FileTag & { readonly path: string };
+  /** The node that it pays through, and the one that it asks for proofs. */
+  readonly api: string;
+  readonly check: string;
+  /** Where it serves the blob; any port of 127.0.0.1 when it is not given. */
+  readonly door?: Door;
+  readonly signal: AbortSignal;
+  readonly say: Say;
+}
+
+export class Owner {
   readonly #genesis: Genesis;
   readonly #key: SigningKey;
   readonly #client: ApiClient;
   readonly #checks: Omit<Inquiry, 'deadline'>;
   readonly #blob: FileTag & { readonly path: string };
+  readonly #place: Door | undefined;
+  readonly #say: Say;
   #door: BlobServer | undefined;
-  #steward: Bytes | undefined;
   #posted: Posted | undefined;
+  /** Whom bounties are for: who took the blob last. */
+  steward: Bytes | undefined;
 
-  constructor(
-    genesis: Genesis,
-    key: SigningKey,
-    blob: FileTag & { readonly path: string },
-    options: OwnerOptions,
-    signal: AbortSignal,
-  ) {
+  constructor({ genesis, key, blob, api, check, door, signal, say: tell }: OwnerSetting) {
     this.#genesis = genesis;
     this.#key = key;
     this.#blob = blob;
-    this.#client = new ApiClient(options.api);
+    this.#place = door;
+    this.#say = tell;
+    this.#client = new ApiClient(api);
     const trust = trustGenesis(genesis, selectVerifier());
-    this.#checks = { trust, client: new ApiClient(options.check), signal };
+    this.#checks = { trust, client: new ApiClient(check), signal };
   }
 
   get #inquiry(): Inquiry {
@@ -82,12 +95,13 @@ class Owner {
     this.#door = await serveBlob({
       ...this.#blob,
       onServed: (steward) => {
-        this.#steward = steward;
-        void say({ served: encodeAddress(steward) });
+        this.steward = steward;
+        void this.#say({ served: encodeAddress(steward) });
       },
+      ...(this.#place === undefined ? {} : { door: this.#place }),
     });
     const { tag, length } = this.#blob;
-    await say({ ready: true, address: encodeAddress(this.#key.publicKey), tag, bytes: length });
+    await this.#say({ ready: true, address: encodeAddress(this.#key.publicKey), tag, bytes: length });
   }
 
   async close(): Promise<void> {
@@ -98,7 +112,8 @@ class Owner {
     return pay({ genesis: this.#genesis, key: this.#key, client: this.#client }, plan);
   }
 
-  async #advert(): Promise<void> {
+  /** Says on the chain that the blob is wanted kept, and where it can be had. */
+  async advert(): Promise<void> {
     const { tag, length } = this.#blob;
     const offer = utf8(this.#door!.url);
     const { txLifetime } = this.#genesis.parameters;
@@ -106,11 +121,12 @@ class Owner {
       outputs: [{ type: OUTPUT_ADVERT, tag, size: BigInt(length), offer }],
       validUntil: now + txLifetime,
     }));
-    await say({ advert: id, height });
+    await this.#say({ advert: id, height });
   }
 
-  async #bounty(amount: bigint): Promise<void> {
-    const payee = this.#steward;
+  /** Posts a bounty of `amount` µKRY for the steward. Throws `NO_STEWARD`. */
+  async bounty(amount: bigint): Promise<void> {
+    const payee = this.steward;
     if (payee === undefined) throw new ProtocolError('NO_STEWARD', 'nobody has taken the blob yet');
     const { tag, path } = this.#blob;
     const { blockInterval, leastClaimWindow } = this.#genesis.parameters;
@@ -133,7 +149,7 @@ class Owner {
     const { claimUntil } = output;
     const { balance } = await provenBalance(this.#inquiry, refundTo, height);
     this.#posted = { id, height, claimUntil, balance };
-    await say({ bounty: { id, tag, nonce, claimKey, amount }, tx: paid.id, height, claimUntil });
+    await this.#say({ bounty: { id, tag, nonce, claimKey, amount }, tx: paid.id, height, claimUntil });
   }
 
   /** The last bounty's state at the node that is paid through, as soon as it is closed: news, not yet proof. */
@@ -152,8 +168,16 @@ class Owner {
     }
   }
 
+  /** Waits for the end of the last bounty and proves it, whatever it is; tells which it was. */
+  async settle(): Promise<'claimed' | 'expired'> {
+    const { status } = await this.#untilClosed();
+    if (status === 'claimed') await this.verify();
+    else await this.refund();
+    return status;
+  }
+
   /** Proves that the last bounty was claimed, by whom, and in which final block. */
-  async #verify(): Promise<void> {
+  async verify(): Promise<void> {
     const posted = this.#posted!;
     const news = await this.#untilClosed();
     if (news.status !== 'claimed') {
@@ -163,7 +187,7 @@ class Owner {
     const { finality, body } = await provenTransaction(this.#inquiry, tx);
     const claim =
       body.kind === KIND_CLAIMS ? body.claims.find(({ bountyId: id }) => equal(id, posted.id)) : undefined;
-    if (claim === undefined || !equal(claim.destination, this.#steward!)) {
+    if (claim === undefined || !equal(claim.destination, this.steward!)) {
       throw new ProtocolError('CLAIM_UNPROVEN', `transaction ${news.transaction} does not pay the steward`);
     }
     const place = { tag: this.#blob.tag, id: posted.id };
@@ -179,7 +203,7 @@ class Owner {
         'the bounty’s entry does not name that transaction and block',
       );
     }
-    await say({
+    await this.#say({
       verified: tx,
       over: this.#checks.client.url,
       ...finality,
@@ -188,7 +212,7 @@ class Owner {
   }
 
   /** Proves that the last bounty expired and that what was left of it came back. */
-  async #refund(): Promise<void> {
+  async refund(): Promise<void> {
     const posted = this.#posted!;
     const news = await this.#untilClosed();
     if (news.status !== 'expired') {
@@ -204,14 +228,14 @@ class Owner {
     if (balance !== posted.balance + refund) {
       throw new ProtocolError('REFUND_UNPROVEN', `${posted.balance} became ${balance}, not ${refund} more`);
     }
-    await say({ refund, burned, height: closedAt, balance });
+    await this.#say({ refund, burned, height: closedAt, balance });
   }
 
   async follow({ go, amount }: Instruction): Promise<void> {
-    if (go === 'advert') await this.#advert();
-    else if (go === 'bounty') await this.#bounty(BigInt(String(amount)));
-    else if (go === 'verify') await this.#verify();
-    else if (go === 'refund') await this.#refund();
+    if (go === 'advert') await this.advert();
+    else if (go === 'bounty') await this.bounty(BigInt(String(amount)));
+    else if (go === 'verify') await this.verify();
+    else if (go === 'refund') await this.refund();
     else throw new ProtocolError('INSTRUCTION', `the owner cannot "${go}"`);
   }
 }
@@ -221,7 +245,9 @@ export async function runOwner(options: OwnerOptions, stop: AbortSignal): Promis
   const genesis = await readGenesisFile(options.genesis);
   const blob = { path: options.blob, ...(await tagOfFile(options.blob)) };
   await mkdir(options.dir, { recursive: true, mode: 0o700 });
-  const owner = new Owner(genesis, await newAccountKey(options.dir), blob, options, stop);
+  const key = await newAccountKey(options.dir);
+  const { api, check } = options;
+  const owner = new Owner({ genesis, key, blob, api, check, signal: stop, say });
   try {
     await owner.open();
     for await (const instruction of instructions(stop)) await owner.follow(instruction);

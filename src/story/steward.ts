@@ -24,11 +24,12 @@ import { selectSigningKeys } from '../node/crypto/select.ts';
 import { readGenesisFile } from '../node/data-directory.ts';
 import { type BuiltTransaction, signClaims } from '../tx/build.ts';
 import { fetchBlob } from './blob-fetch.ts';
-import { instructions, say } from './conversation.ts';
+import { instructions, type Say, say } from './conversation.ts';
 import { type Advert, advertsIn, finalBlocks } from './queries.ts';
 import { checkChain, newAccountKey, patience } from './wallet.ts';
 
 const POLL_MS = 100;
+const MAX_SEEN = 10_000;
 
 export interface StewardOptions {
   /** Its own folder, made here. */
@@ -38,29 +39,42 @@ export interface StewardOptions {
   readonly api: readonly string[];
 }
 
-interface Copy {
+export interface Copy {
   readonly path: string;
   readonly tag: Bytes;
 }
 
-class Steward {
-  readonly #genesis: Genesis;
+/** A steward and what it needs; `say` hears what it did, in the words that the head of this file lists. */
+export interface StewardSetting {
+  readonly genesis: Genesis;
+  readonly key: SigningKey;
+  /** Where its copy lies. */
+  readonly dir: string;
+  /** Nodes that it knows; the first is the one that it works with. */
+  readonly api: readonly string[];
+  /** Hosts from which it takes a blob; 127.0.0.1 when it is not given. */
+  readonly hosts?: readonly string[];
+  /** What it has from an earlier run. */
+  readonly copy?: Copy;
+  /** How many blocks that were final before it began are searched for adverts. */
+  readonly lookBack?: number;
+  readonly signal: AbortSignal;
+  readonly say: Say;
+}
+
+export class Steward {
+  readonly #o: StewardSetting;
   readonly #genesisHash: Bytes;
-  readonly #key: SigningKey;
   readonly #clients: readonly ApiClient[];
-  readonly #dir: string;
-  readonly #signal: AbortSignal;
   readonly #seen = new Set<string>();
   #copy: Copy | undefined;
-  #next = 0;
+  #next: number | undefined;
 
-  constructor(genesis: Genesis, key: SigningKey, options: StewardOptions, signal: AbortSignal) {
-    this.#genesis = genesis;
-    this.#genesisHash = genesisHash(genesis);
-    this.#key = key;
-    this.#dir = options.dir;
-    this.#clients = options.api.map((url) => new ApiClient(url));
-    this.#signal = signal;
+  constructor(setting: StewardSetting) {
+    this.#o = setting;
+    this.#genesisHash = genesisHash(setting.genesis);
+    this.#clients = setting.api.map((url) => new ApiClient(url));
+    this.#copy = setting.copy;
   }
 
   get #client(): ApiClient {
@@ -68,16 +82,18 @@ class Steward {
   }
 
   async open(): Promise<void> {
-    await checkChain(this.#client, this.#genesis);
+    await checkChain(this.#client, this.#o.genesis);
     const { height } = await this.#client.status();
-    this.#next = height + 1;
-    await say({ ready: true, address: encodeAddress(this.#key.publicKey) });
+    this.#next ??= Math.max(1, height + 1 - (this.#o.lookBack ?? 0));
+    await this.#o.say({ ready: true, address: encodeAddress(this.#o.key.publicKey) });
   }
 
+  /** Works until the signal is aborted; whatever a node or the disk refuses ends it with that error. */
   async watch(): Promise<void> {
-    for await (const { height } of finalBlocks(this.#client.url, this.#signal)) {
-      for (; this.#copy === undefined && this.#next <= height; this.#next++) {
-        for (const advert of await advertsIn(this.#client, this.#next)) await this.#take(advert);
+    for await (const { height } of finalBlocks(this.#client.url, this.#o.signal)) {
+      for (let at = this.#next ?? height; this.#copy === undefined && at <= height; at++) {
+        for (const advert of await advertsIn(this.#client, at)) await this.#take(advert);
+        this.#next = at + 1;
       }
       if (this.#copy !== undefined) await this.#answerBounties(this.#copy, height);
     }
@@ -86,27 +102,36 @@ class Steward {
   /** Takes the blob of an advert. One that cannot be had is passed over: adverts are anybody's word. */
   async #take({ tag, size, offer }: Advert): Promise<void> {
     if (this.#copy !== undefined) return;
-    const path = join(this.#dir, toHex(tag));
+    const path = join(this.#o.dir, toHex(tag));
     try {
-      await fetchBlob({ tag, size, offer, steward: this.#key.publicKey }, path, this.#signal);
+      const { hosts } = this.#o;
+      const wanted = { tag, size, offer, steward: this.#o.key.publicKey };
+      await fetchBlob(hosts === undefined ? wanted : { ...wanted, hosts }, path, this.#o.signal);
     } catch (error) {
-      this.#signal.throwIfAborted();
+      this.#o.signal.throwIfAborted();
       remark(
         `advert of ${toHex(tag)} passed over: ${error instanceof Error ? error.message : String(error)}`,
       );
       return;
     }
     this.#copy = { path, tag };
-    await say({ stored: path, tag, bytes: size });
+    await this.#o.say({ stored: path, tag, bytes: size });
   }
 
   async #answerBounties(copy: Copy, height: number): Promise<void> {
     const { bounties } = await this.#client.bounties(copy.tag);
-    for (const bounty of claimable(bounties, height + 1, encodeAddress(this.#key.publicKey))) {
+    for (const bounty of claimable(bounties, height + 1, encodeAddress(this.#o.key.publicKey))) {
       if (this.#seen.has(bounty.id)) continue;
-      this.#seen.add(bounty.id);
+      this.#remember(bounty.id);
       await this.#answer(copy, bounty, height);
     }
+  }
+
+  /** A bounty is answered once in a run; the oldest are forgotten, long after they have expired. */
+  #remember(id: string): void {
+    this.#seen.add(id);
+    const [oldest] = this.#seen;
+    if (this.#seen.size > MAX_SEEN && oldest !== undefined) this.#seen.delete(oldest);
   }
 
   async #answer(copy: Copy, bounty: OpenBountyAnswer, height: number): Promise<void> {
@@ -115,9 +140,9 @@ class Steward {
     const key = selectSigningKeys()(seed);
     const built = signClaims(
       {
-        validUntil: height + this.#genesis.parameters.txLifetime,
+        validUntil: height + this.#o.genesis.parameters.txLifetime,
         salt: randomSalt(),
-        claims: [{ tag: copy.tag, bountyId: fromHex(bounty.id), key, destination: this.#key.publicKey }],
+        claims: [{ tag: copy.tag, bountyId: fromHex(bounty.id), key, destination: this.#o.key.publicKey }],
       },
       this.#genesisHash,
     );
@@ -126,9 +151,9 @@ class Steward {
   }
 
   async #claim(bounty: OpenBountyAnswer, built: BuiltTransaction): Promise<void> {
-    const timeout = String(Math.ceil(patience(this.#genesis) / 1_000));
+    const timeout = String(Math.ceil(patience(this.#o.genesis) / 1_000));
     const { height } = await submitAndWait(this.#client, built, { wait: true, timeout });
-    await say({ claimed: bounty.id, tx: built.id, height });
+    await this.#o.say({ claimed: bounty.id, tx: built.id, height });
   }
 
   /** Submits a claim with a key that is not the posted one, to every node once it knows the bounty. */
@@ -141,16 +166,16 @@ class Steward {
         return { api: client.url, status, code, reason };
       }),
     );
-    await say({ refused: bounty.id, answers });
+    await this.#o.say({ refused: bounty.id, answers });
   }
 
   async #untilListed(client: ApiClient, tag: Bytes, id: string): Promise<void> {
-    const end = Date.now() + patience(this.#genesis);
+    const end = Date.now() + patience(this.#o.genesis);
     for (;;) {
       const { bounties } = await client.bounties(tag);
       if (bounties.some((bounty) => bounty.id === id)) return;
       if (Date.now() > end) throw new ProtocolError('BEHIND', `${client.url} does not know bounty ${id}`);
-      await delay(POLL_MS, undefined, { signal: this.#signal });
+      await delay(POLL_MS, undefined, { signal: this.#o.signal });
     }
   }
 }
@@ -161,7 +186,9 @@ export async function runSteward(options: StewardOptions, stop: AbortSignal): Pr
   await mkdir(options.dir, { recursive: true, mode: 0o700 });
   const abandoned = new AbortController();
   const signal = AbortSignal.any([stop, abandoned.signal]);
-  const steward = new Steward(genesis, await newAccountKey(options.dir), options, signal);
+  const key = await newAccountKey(options.dir);
+  const { dir, api } = options;
+  const steward = new Steward({ genesis, key, dir, api, signal, say });
   const untilAbandoned = async (): Promise<void> => {
     for await (const { go } of instructions(stop)) {
       throw new ProtocolError('INSTRUCTION', `the steward cannot "${go}"`);

@@ -1,5 +1,6 @@
 /** An account of the story: its key, the chain that it believes in, the node that it pays through. */
 import { randomBytes } from 'node:crypto';
+import { access } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { type Genesis, genesisHash } from '../chain/genesis.ts';
@@ -9,7 +10,7 @@ import { submitAndWait } from '../cli/submit.ts';
 import { type Bytes, toHex } from '../codec/bytes.ts';
 import { isProtocolError, ProtocolError } from '../codec/errors.ts';
 import type { SigningKey } from '../crypto/interfaces.ts';
-import { writeKeyFile } from '../node/key-file.ts';
+import { readKeyFile, writeKeyFile } from '../node/key-file.ts';
 import { planTransfer, signTransaction } from '../tx/build.ts';
 import type { Output } from '../tx/types.ts';
 
@@ -27,6 +28,16 @@ export function patience(genesis: Genesis): number {
 /** A new account key in `dir`, of nobody else's making. */
 export function newAccountKey(dir: string): Promise<SigningKey> {
   return writeKeyFile(join(dir, 'account.key.json'), 'account', new Uint8Array(randomBytes(32)));
+}
+
+/** The account key in `dir`; a new one where there is none. */
+export async function accountKeyIn(dir: string): Promise<SigningKey> {
+  const path = join(dir, 'account.key.json');
+  const there = await access(path).then(
+    () => true,
+    () => false,
+  );
+  return there ? (await readKeyFile(path, 'account')).key : newAccountKey(dir);
 }
 
 /** Throws `GENESIS_MISMATCH` unless the node serves the chain of this genesis. */
