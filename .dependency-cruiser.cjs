@@ -33,8 +33,20 @@ const MAY_IMPORT = {
     'api',
   ],
   api: ['codec', 'crypto', 'tx', 'ledger', 'consensus', 'chain', 'light', 'mempool'],
-  story: ['codec', 'crypto', 'tx', 'ledger', 'consensus', 'chain', 'light', 'config', 'node', 'cli'],
-  testnet: ['codec', 'crypto', 'tx', 'ledger', 'chain', 'node', 'cli', 'story'],
+  story: [
+    'codec',
+    'crypto',
+    'tx',
+    'ledger',
+    'consensus',
+    'chain',
+    'light',
+    'storage',
+    'config',
+    'node',
+    'cli',
+  ],
+  testnet: ['codec', 'crypto', 'tx', 'ledger', 'chain', 'storage', 'node', 'cli', 'story'],
 };
 
 const oneWay = Object.entries(MAY_IMPORT).map(([room, allowed]) => ({

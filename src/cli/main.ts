@@ -18,7 +18,21 @@ import * as verify from './commands/verify.ts';
 import { reportFailure, rootCommand } from './output.ts';
 import { packageVersion } from './version.ts';
 
-const GROUPS = [genesis, init, node, config, devnet, story, testnet, keys, account, tx, bounty, status, verify];
+const GROUPS = [
+  genesis,
+  init,
+  node,
+  config,
+  devnet,
+  story,
+  testnet,
+  keys,
+  account,
+  tx,
+  bounty,
+  status,
+  verify,
+];
 
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
   // The reader of a pipe went away (`kryder … | head`): nobody is left to tell anything.

@@ -45,9 +45,9 @@ export async function loadSettings(
   return resolveSettings({ ...above, file: { path, content: await readObject(path) } });
 }
 
-/** Writes the file of a new data directory. What is not in `settings` is left to the defaults. */
+/** Writes the file of a data directory that is being made. What is not in `settings` is left to the defaults. */
 export async function writeSettings(directory: string, settings: Partial<Settings>): Promise<void> {
   const names = SETTING_NAMES.filter((name) => settings[name] !== undefined);
   const content = Object.fromEntries(names.map((name) => [name, settingToJson(settings, name)]));
-  await writeFile(join(directory, SETTINGS_FILE), `${JSON.stringify(content, null, 2)}\n`, { flag: 'wx' });
+  await writeFile(join(directory, SETTINGS_FILE), `${JSON.stringify(content, null, 2)}\n`);
 }

@@ -1,7 +1,7 @@
 /**
  * A node's data directory and what is in it:
  *
- *     genesis.json         the chain
+ *     genesis.json         the chain; written last, so a directory that has it is complete
  *     node.json            its settings, see src/config
  *     host.key.json        network identity
  *     consensus.key.json   only for a validator
@@ -9,13 +9,14 @@
  *     journal/             the consensus journal
  */
 import { randomBytes } from 'node:crypto';
-import { access, mkdir, readFile, writeFile } from 'node:fs/promises';
+import { mkdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type Genesis, genesisFromJson, genesisToJson, MAX_GENESIS_BYTES } from '../chain/genesis.ts';
 import type { Bytes } from '../codec/bytes.ts';
 import { ProtocolError } from '../codec/errors.ts';
 import { writeSettings } from '../config/file.ts';
 import type { Settings } from '../config/settings.ts';
+import { isThere, writeWholeFile } from '../storage/whole-file.ts';
 import { type KeyFile, readKeyFile, writeKeyFile } from './key-file.ts';
 
 export interface DataDirectory {
@@ -56,7 +57,7 @@ export async function readGenesisFile(path: string): Promise<Genesis> {
 
 /**
  * Makes a data directory. Refuses (`DATA_DIRECTORY_EXISTS`) to touch one that has a genesis already.
- * `settings` holds only what was chosen; `seeds` are 32 bytes, the host's is made if need be.
+ * What an interrupted call has left is completed. `settings` holds only what was chosen; `seeds` are 32 bytes, the host's is made if need be.
  */
 export async function initDataDirectory(
   path: string,
@@ -65,35 +66,32 @@ export async function initDataDirectory(
   seeds: { readonly host?: Bytes; readonly consensus?: Bytes },
 ): Promise<void> {
   await mkdir(path, { recursive: true, mode: 0o700 });
-  try {
-    await writeFile(join(path, FILE.genesis), genesisToJson(genesis), { flag: 'wx' });
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
+  const genesisPath = join(path, FILE.genesis);
+  if (await isThere(genesisPath)) {
     throw new ProtocolError(
       'DATA_DIRECTORY_EXISTS',
       `${path} is a data directory already; choose another one`,
     );
   }
   await writeSettings(path, settings);
-  await writeKeyFile(join(path, FILE.host), 'host', seeds.host ?? new Uint8Array(randomBytes(32)));
+  const hostPath = join(path, FILE.host);
+  if (!(await isThere(hostPath)))
+    await writeKeyFile(hostPath, 'host', seeds.host ?? new Uint8Array(randomBytes(32)));
   if (seeds.consensus !== undefined)
     await writeKeyFile(join(path, FILE.consensus), 'consensus', seeds.consensus);
+  await writeWholeFile(genesisPath, genesisToJson(genesis));
 }
 
 /** Reads a data directory. Throws `DATA_DIRECTORY`, `GENESIS_INVALID` or `KEY_FILE`, saying what to do. */
 export async function openDataDirectory(path: string): Promise<DataDirectory> {
   const genesis = await readGenesisFile(join(path, FILE.genesis));
   const consensusPath = join(path, FILE.consensus);
-  const validates = await access(consensusPath).then(
-    () => true,
-    () => false,
-  );
   return {
     path,
     database: join(path, 'db'),
     journal: join(path, 'journal'),
     genesis,
     hostKey: await readKeyFile(join(path, FILE.host), 'host'),
-    consensusKey: validates ? await readKeyFile(consensusPath, 'consensus') : undefined,
+    consensusKey: (await isThere(consensusPath)) ? await readKeyFile(consensusPath, 'consensus') : undefined,
   };
 }

@@ -1,6 +1,5 @@
 /** An account of the story: its key, the chain that it believes in, the node that it pays through. */
 import { randomBytes } from 'node:crypto';
-import { access } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { type Genesis, genesisHash } from '../chain/genesis.ts';
@@ -11,6 +10,7 @@ import { type Bytes, toHex } from '../codec/bytes.ts';
 import { isProtocolError, ProtocolError } from '../codec/errors.ts';
 import type { SigningKey } from '../crypto/interfaces.ts';
 import { readKeyFile, writeKeyFile } from '../node/key-file.ts';
+import { isThere } from '../storage/whole-file.ts';
 import { planTransfer, signTransaction } from '../tx/build.ts';
 import type { Output } from '../tx/types.ts';
 
@@ -33,11 +33,7 @@ export function newAccountKey(dir: string): Promise<SigningKey> {
 /** The account key in `dir`; a new one where there is none. */
 export async function accountKeyIn(dir: string): Promise<SigningKey> {
   const path = join(dir, 'account.key.json');
-  const there = await access(path).then(
-    () => true,
-    () => false,
-  );
-  return there ? (await readKeyFile(path, 'account')).key : newAccountKey(dir);
+  return (await isThere(path)) ? (await readKeyFile(path, 'account')).key : newAccountKey(dir);
 }
 
 /** Throws `GENESIS_MISMATCH` unless the node serves the chain of this genesis. */

@@ -5,12 +5,13 @@
  *
  * Says on standard output, one JSON object a line, what the story's owner says (src/story/owner.ts).
  */
-import { mkdir, readFile, rename, writeFile } from 'node:fs/promises';
+import { mkdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { decodeAddress, encodeAddress } from '../codec/address.ts';
 import { tagOfFile } from '../node/challenge-file.ts';
 import { readGenesisFile } from '../node/data-directory.ts';
+import { writeWholeFile } from '../storage/whole-file.ts';
 import type { Door } from '../story/blob-server.ts';
 import { say } from '../story/conversation.ts';
 import { Owner } from '../story/owner.ts';
@@ -48,8 +49,7 @@ class StewardFile {
   }
 
   async write(address: Uint8Array): Promise<void> {
-    await writeFile(`${this.#path}.new`, `${encodeAddress(address)}\n`);
-    await rename(`${this.#path}.new`, this.#path);
+    await writeWholeFile(this.#path, `${encodeAddress(address)}\n`);
   }
 }
 

@@ -9,8 +9,8 @@
  *     <dir>/owner           the account that has the first coins
  */
 import { randomBytes } from 'node:crypto';
-import { access, mkdir, open, readFile, rename } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { mkdir, readFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import * as z from 'zod';
 import {
   DEVNET_PARAMETERS,
@@ -26,6 +26,7 @@ import type { SigningKey } from '../crypto/interfaces.ts';
 import type { ChainParameters } from '../ledger/parameters.ts';
 import { initDataDirectory, readGenesisFile } from '../node/data-directory.ts';
 import { type KeyKind, readKeyFile, writeKeyFile } from '../node/key-file.ts';
+import { isThere, writeWholeFile } from '../storage/whole-file.ts';
 import { withParameters } from '../story/new-genesis.ts';
 
 const MAX_PLAN_CHARACTERS = 65_536;
@@ -90,32 +91,6 @@ export interface PreparedTestnet {
 const CONSENSUS_FILE = 'consensus.key.json';
 const ACCOUNT_FILE = 'account.key.json';
 
-function isThere(path: string): Promise<boolean> {
-  return access(path).then(
-    () => true,
-    () => false,
-  );
-}
-
-/** Writes a file that is either not there or whole. */
-async function writeWhole(path: string, text: string): Promise<void> {
-  const temporary = `${path}.new`;
-  const file = await open(temporary, 'w', 0o644);
-  try {
-    await file.writeFile(text);
-    await file.sync();
-  } finally {
-    await file.close();
-  }
-  await rename(temporary, path);
-  const folder = await open(dirname(path), 'r');
-  try {
-    await folder.sync();
-  } finally {
-    await folder.close();
-  }
-}
-
 class Preparation {
   readonly #dir: string;
   readonly #plan: TestnetPlan;
@@ -162,7 +137,7 @@ class Preparation {
     };
     validateGenesis(genesis);
     this.#changes += 1;
-    await writeWhole(path, genesisToJson(genesis));
+    await writeWholeFile(path, genesisToJson(genesis));
     return genesis;
   }
 
@@ -178,8 +153,7 @@ class Preparation {
         listen: [`/ip4/0.0.0.0/tcp/${p2pPort}`],
         announce: [this.#address(name)],
         bootstrap: [...bootstrap],
-        apiHost: '0.0.0.0',
-        apiPort,
+        api: { host: '0.0.0.0', port: apiPort },
       },
       {},
     );

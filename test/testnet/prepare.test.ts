@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { toHex } from '../../src/codec/bytes.ts';
+import { loadSettings } from '../../src/config/file.ts';
 import { openDataDirectory, readGenesisFile } from '../../src/node/data-directory.ts';
 import { readKeyFile } from '../../src/node/key-file.ts';
 import { prepareTestnet, readTestnetPlan } from '../../src/testnet/prepare.ts';
@@ -47,7 +48,8 @@ describe('the files of a testnet', () => {
     const owner = await readKeyFile(join(dir, 'owner/account.key.json'), 'account');
     expect(genesis.accounts).toEqual([{ address: owner.key.publicKey, amount: 1_000_000_000_000n }]);
     for (const [i, { publicKey }] of genesis.validators.entries()) {
-      const { consensusKey, settings } = await openDataDirectory(join(dir, `validator-${i}`));
+      const { consensusKey } = await openDataDirectory(join(dir, `validator-${i}`));
+      const { settings } = await loadSettings(join(dir, `validator-${i}`));
       expect(toHex(consensusKey!.key.publicKey)).toBe(toHex(publicKey));
       expect(settings.announce).toEqual([`/dns4/validator-${i}/tcp/7300`]);
       expect(settings.bootstrap).toHaveLength(1);

@@ -2,7 +2,8 @@
 import { fileURLToPath } from 'node:url';
 import type { Command } from 'commander';
 import { parseKry } from '../../codec/amount.ts';
-import { collect, hostAndPort, wholeNumber } from '../options.ts';
+import { type HostPort, hostPort } from '../../config/addresses.ts';
+import { collect, wholeNumber } from '../options.ts';
 import { addCommand, usageError } from '../output.ts';
 import { addService } from '../service.ts';
 import { packageFile } from '../version.ts';
@@ -29,6 +30,14 @@ interface StewardOptions {
   readonly genesis: string;
   readonly api?: readonly string[];
   readonly from?: readonly string[];
+}
+
+function doorAddress(text: string): HostPort {
+  try {
+    return hostPort.parse(text);
+  } catch {
+    throw usageError(`--door must be ${hostPort.range}; "${text.slice(0, 80)}" is not`);
+  }
 }
 
 function registerInit(group: Command): void {
@@ -71,7 +80,7 @@ function registerOwner(group: Command): void {
         .option('--amount <kry>', 'what a bounty pays', '25')
         .option('--every <seconds>', 'pause between two bounties', '60'),
     run: async (options, { stop }) => {
-      const door = hostAndPort(options.door, '--door');
+      const door = doorAddress(options.door);
       const { runOwnerService } = await import('../../testnet/owner.ts');
       await runOwnerService(
         {
