@@ -45,6 +45,8 @@ export class BulkClient {
   #writer: StreamWriter | undefined;
   #stopped = false;
   received = 0;
+  /** Requests that found no place. */
+  refused = 0;
 
   constructor(options: BulkClientOptions) {
     this.#options = options;
@@ -56,6 +58,14 @@ export class BulkClient {
 
   get queued(): number {
     return this.#waiting.size;
+  }
+
+  /** Bytes of requests that wait for a place or for the stream. */
+  get queuedBytes(): number {
+    let bytes = 0;
+    for (const { payload } of this.#waiting) bytes += payload.length;
+    for (const waiting of this.#outbox.values()) bytes += waiting.length;
+    return bytes;
   }
 
   get stalledFor(): number {
@@ -105,6 +115,7 @@ export class BulkClient {
     }
     const places = limits.requestsInFlight - this.#inFlight.size + limits.requestsWaiting;
     if (this.#waiting.size >= places) {
+      this.refused++;
       return Promise.reject(
         new ProtocolError('REQUEST_QUEUE_FULL', `${this.#waiting.size} requests wait for this peer already`),
       );

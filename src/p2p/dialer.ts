@@ -1,18 +1,24 @@
 /**
- * Whom to dial, and when. Bootstrap addresses and validators are dialled for ever, with back-off up to a cap; peers
- * that the DHT came up with are dialled while there are too few, and forgotten after some failures. A target starts
- * anew as soon as its peer was ready once, so a host that restarts is found within a fraction of a second.
+ * Whom to dial, and when. Persistent peers, bootstrap addresses and validators are dialled for ever, with back-off up to
+ * a cap; peers that the DHT came up with are dialled while there are too few, with half of the places at most, and
+ * forgotten after some failures. A target starts anew as soon as its peer was ready for a while, so a host that restarts
+ * is found within a fraction of a second, and one that hangs up at once is not dialled in a loop.
  */
 import { setMaxListeners } from 'node:events';
-import { type Multiaddr, multiaddr } from '@multiformats/multiaddr';
+import type { Multiaddr } from '@multiformats/multiaddr';
 import { ProtocolError } from '../codec/errors.ts';
+import { parseTcpAddress, peerOf, placeOf } from './addresses.ts';
 import type { NetworkLimits } from './limits.ts';
 
 const TICK_MS = 100;
-const P2P_CODE = 421;
 const DISCOVERED_FAILURES = 4;
+/** Addresses of a discovered peer that are dialled: strangers chose them. */
+const DISCOVERED_ADDRESSES = 8;
 
-type Kind = 'bootstrap' | 'validator' | 'discovered';
+type Named = 'persistent' | 'bootstrap';
+type Kind = Named | 'validator' | 'discovered';
+
+const NAMED: ReadonlySet<Kind> = new Set<Kind>(['persistent', 'bootstrap']);
 
 interface Target {
   readonly kind: Kind;
@@ -31,7 +37,8 @@ export interface DialerOptions {
   /** Dials and returns the peer id; rejects when no address answers. */
   readonly dial: (addresses: readonly Multiaddr[], signal: AbortSignal) => Promise<string>;
   readonly isConnected: (peer: string) => boolean;
-  readonly isBanned: (peer: string) => boolean;
+  /** The peer is banned or on the deny list. */
+  readonly isRefused: (peer: string) => boolean;
   readonly wantsMore: () => boolean;
   readonly onFailure: (address: string, error: unknown, failures: number) => void;
 }
@@ -44,6 +51,8 @@ export class Dialer {
   #timer: NodeJS.Timeout | undefined;
   dials = 0;
   failures = 0;
+  /** Discovered peers that there was no room to remember. */
+  dropped = 0;
 
   constructor(options: DialerOptions) {
     this.#options = options;
@@ -64,12 +73,47 @@ export class Dialer {
     return this.#targets.size;
   }
 
-  /** Throws `BOOTSTRAP_INVALID` for text that is no multiaddr of a TCP port. */
-  addBootstrap(address: string): void {
-    const parsed = parseAddress(address);
+  /** Dialled but for the back-off, at the moment: peers that are gone or have never been there. */
+  get waiting(): number {
+    let count = 0;
+    for (const { peer } of this.#targets.values())
+      if (peer === undefined || !this.#options.isConnected(peer)) count++;
+    return count;
+  }
+
+  /** Throws `BOOTSTRAP_INVALID` or `PERSISTENT_INVALID` for text that is no multiaddr of a TCP port. */
+  addNamed(kind: Named, address: string): void {
+    const parsed = parseTcpAddress(address);
+    if (parsed === undefined) {
+      throw new ProtocolError(
+        kind === 'persistent' ? 'PERSISTENT_INVALID' : 'BOOTSTRAP_INVALID',
+        `"${address.slice(0, 200)}" is not a multiaddr like /ip4/1.2.3.4/tcp/7300 or /dns4/host/tcp/7300`,
+      );
+    }
     const peer = peerOf(parsed);
     if (peer === this.#options.self) return;
-    this.#put(`bootstrap ${address}`, { kind: 'bootstrap', peer, addresses: [parsed] }, 0);
+    this.#put(`${kind} ${address}`, { kind, peer, addresses: [parsed] }, 0);
+  }
+
+  isPersistent(peer: string): boolean {
+    return this.#some((target) => target.kind === 'persistent' && target.peer === peer);
+  }
+
+  /** The operator has named the peer, by its id or by an address at which it was found. */
+  isNamed(peer: string): boolean {
+    return this.#some((target) => NAMED.has(target.kind) && target.peer === peer);
+  }
+
+  /** The operator has named this host and port. */
+  isNamedPlace(place: string): boolean {
+    return this.#some(
+      (target) => NAMED.has(target.kind) && target.addresses.some((address) => placeOf(address) === place),
+    );
+  }
+
+  #some(test: (target: Target) => boolean): boolean {
+    for (const target of this.#targets.values()) if (test(target)) return true;
+    return false;
   }
 
   /**
@@ -91,9 +135,11 @@ export class Dialer {
     }
   }
 
-  addDiscovered(peer: string, addresses: readonly Multiaddr[]): void {
-    if (peer === this.#options.self || addresses.length === 0 || this.#targets.has(`validator ${peer}`))
-      return;
+  addDiscovered(peer: string, offered: readonly Multiaddr[]): void {
+    const addresses = offered
+      .filter((address) => parseTcpAddress(address.toString()) !== undefined)
+      .slice(0, DISCOVERED_ADDRESSES);
+    if (peer === this.#options.self || addresses.length === 0) return;
     const key = `discovered ${peer}`;
     if (this.#targets.has(key)) return;
     let known = 0;
@@ -101,20 +147,20 @@ export class Dialer {
       if (target.kind === 'discovered') known++;
       else if (target.peer === peer) return;
     }
-    if (known >= this.#options.limits.maxDiscovered) return;
+    if (known >= this.#options.limits.maxDiscovered) {
+      this.dropped++;
+      return;
+    }
     this.#put(key, { kind: 'discovered', peer, addresses }, 0);
   }
 
-  /** The peer is up: the next loss of it is followed by a quick dial. */
-  onReady(peer: string): void {
-    for (const target of this.#targets.values()) if (target.peer === peer) target.failures = 0;
-  }
-
-  onGone(peer: string): void {
+  /** A peer is gone that was ready for `readyMs`. If that was long enough a quick dial follows. */
+  onGone(peer: string, readyMs: number): void {
     const { now, limits } = this.#options;
     for (const target of this.#targets.values()) {
-      if (target.peer === peer && !target.dialling)
-        target.nextAt = now() + this.#backOff(target, limits.redialMs);
+      if (target.peer !== peer) continue;
+      if (readyMs >= limits.settledMs) target.failures = 0;
+      if (!target.dialling) target.nextAt = now() + this.#backOff(target, limits.redialMs);
     }
   }
 
@@ -132,13 +178,14 @@ export class Dialer {
   }
 
   #tick(): void {
-    const { now, limits, isConnected, isBanned, wantsMore } = this.#options;
+    const { now, limits, isConnected, isRefused, wantsMore } = this.#options;
     const at = now();
     for (const [key, target] of this.#targets) {
       if (this.#underWay.size >= limits.maxDials) return;
       if (target.dialling || target.nextAt > at) continue;
-      if (target.peer !== undefined && (isConnected(target.peer) || isBanned(target.peer))) continue;
-      if (target.kind === 'discovered' && !wantsMore()) continue;
+      if (target.peer !== undefined && (isConnected(target.peer) || isRefused(target.peer))) continue;
+      if (target.kind === 'discovered' && (!wantsMore() || this.#underWay.size >= limits.maxDials / 2))
+        continue;
       void this.#dial(key, target);
     }
   }
@@ -171,23 +218,6 @@ export class Dialer {
       target.nextAt = now() + this.#backOff(target, limits.redialMs);
     }
   }
-}
-
-function parseAddress(address: string): Multiaddr {
-  try {
-    const parsed = multiaddr(address);
-    if (parsed.getComponents().some((component) => component.name === 'tcp')) return parsed;
-  } catch {
-    // reported below, with the same words
-  }
-  throw new ProtocolError(
-    'BOOTSTRAP_INVALID',
-    `"${address.slice(0, 200)}" is not a multiaddr like /ip4/1.2.3.4/tcp/7300`,
-  );
-}
-
-function peerOf(address: Multiaddr): string | undefined {
-  return address.getComponents().findLast((component) => component.code === P2P_CODE)?.value;
 }
 
 function sameAddresses(a: readonly Multiaddr[], b: readonly Multiaddr[]): boolean {

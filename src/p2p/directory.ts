@@ -74,6 +74,12 @@ export class Directory {
     return claim === undefined ? undefined : this.#records.indexOf(claim, multihash(peer));
   }
 
+  /** A validator's newest record names `peer` as its host. */
+  names(peer: string): boolean {
+    const id = multihash(peer);
+    return this.#records.records().some((record) => equal(record.peerId, id));
+  }
+
   /** Takes the record that `peer` presents as its own. Throws `RECORD_INVALID`. */
   takeOwnOf(peer: string, signed: Bytes): void {
     const { outcome, record } = this.#records.offer(signed);

@@ -4,15 +4,16 @@
  * hostile peer, and why.
  */
 import './polyfills.ts';
+import type { LookupFunction } from 'node:net';
 import { noise } from '@chainsafe/libp2p-noise';
 import { generateKeyPairFromSeed } from '@libp2p/crypto/keys';
 import { type GossipSub, gossipsub, StrictNoSign, type TopicValidatorResult } from '@libp2p/gossipsub';
 import { identify } from '@libp2p/identify';
-import type { Libp2p, PeerId } from '@libp2p/interface';
+import type { ConnectionGater, Libp2p, PeerId } from '@libp2p/interface';
 import { kadDHT, passthroughMapper } from '@libp2p/kad-dht';
 import { peerIdFromPrivateKey } from '@libp2p/peer-id';
 import { ping } from '@libp2p/ping';
-import { tcp } from '@libp2p/tcp';
+import { type TCPSocketOptions, tcp } from '@libp2p/tcp';
 import { yamux } from '@libp2p/yamux';
 import { createLibp2p } from 'libp2p';
 import type { Bytes } from '../codec/bytes.ts';
@@ -25,13 +26,17 @@ const MIB = 1024 * 1024;
 /** The most that one stream can have on its way; the read buffer of a paused stream must hold all of it. */
 const STREAM_WINDOW = 4 * MIB;
 
+/** For limits of libp2p that must never be the ones that are met. */
+const NO_LIMIT = 1_000_000;
+
 export interface HostOptions {
   readonly seed: Bytes;
   readonly listen: readonly string[];
   readonly announce: readonly string[] | undefined;
   readonly topic: string;
   readonly limits: NetworkLimits;
-  readonly refuses: (peer: string) => boolean;
+  readonly gater: ConnectionGater;
+  readonly lookup: LookupFunction;
 }
 
 /** The service, with what its interface leaves out: the method of `asyncValidation`, and the mesh by topic. */
@@ -50,8 +55,7 @@ export async function peerIdOfSeed(seed: Bytes): Promise<PeerId> {
 }
 
 export async function createHost(options: HostOptions): Promise<Host> {
-  const { limits, refuses } = options;
-  const refusesPeer = (peer: PeerId): boolean => refuses(peer.toString());
+  const { limits, gater: connectionGater, lookup } = options;
   const never = (): never => {
     throw new Error('this network stores no values in its DHT');
   };
@@ -61,7 +65,8 @@ export async function createHost(options: HostOptions): Promise<Host> {
     nodeInfo: { name: 'kryder', version: '0.1.0', userAgent: 'kryder/0.1.0' },
     datastore: new BoundedDatastore(limits.storedEntries),
     addresses: { listen: [...options.listen], announce: [...(options.announce ?? [])] },
-    transports: [tcp()],
+    // names are looked up by `net.connect`, whose options the type of `dialOpts` leaves out
+    transports: [tcp({ dialOpts: { lookup } as TCPSocketOptions })],
     connectionEncrypters: [noise()],
     streamMuxers: [
       yamux({
@@ -72,11 +77,11 @@ export async function createHost(options: HostOptions): Promise<Host> {
       }),
     ],
     connectionManager: {
-      maxConnections: limits.maxConnections,
       maxParallelDials: limits.maxDials,
-      // a whole network may run on one machine, and five connections a second would keep it apart
-      inboundConnectionThreshold: limits.inboundPerSecondPerHost,
-      maxIncomingPendingConnections: limits.inboundPending,
+      // the door (door.ts) counts inbound connections, and tells strangers from others, which these limits cannot
+      maxConnections: NO_LIMIT,
+      inboundConnectionThreshold: NO_LIMIT,
+      maxIncomingPendingConnections: NO_LIMIT,
       dialTimeout: limits.dialTimeoutMs,
       inboundUpgradeTimeout: limits.dialTimeoutMs,
       // reconnecting is done by the dialer, which never gives up
@@ -85,10 +90,7 @@ export async function createHost(options: HostOptions): Promise<Host> {
     },
     // a busy node may be late to answer a ping; only a dead one is that late
     connectionMonitor: { pingInterval: 10_000, pingTimeout: { minTimeout: 15_000, maxTimeout: 30_000 } },
-    connectionGater: {
-      denyDialPeer: refusesPeer,
-      denyInboundEncryptedConnection: refusesPeer,
-    },
+    connectionGater,
     services: {
       identify: identify(),
       ping: ping(),

@@ -6,20 +6,35 @@ const KIB = 1024;
 const MIB = 1024 * KIB;
 
 export interface NetworkLimits {
-  /** Connections in all, and those of peers that are no validators. */
+  /**
+   * Inbound connections in all; how many of these places are kept for addresses from which a validator or a persistent
+   * peer has proved itself; ready peers that are neither.
+   */
   readonly maxConnections: number;
+  readonly keptConnections: number;
   readonly maxStrangers: number;
+  readonly connectionsPerPeer: number;
   /** Ready peers below which discovered peers are dialled. */
   readonly targetPeers: number;
-  /** New inbound connections a second from one host; those still in their handshake. */
-  readonly inboundPerSecondPerHost: number;
+  /** Inbound connections from one address, and new ones a second (four times that in a burst). */
+  readonly connectionsPerAddress: number;
+  readonly inboundPerSecondPerAddress: number;
+  /** The same for a loopback address: a whole network may run on one machine. */
+  readonly connectionsFromLoopback: number;
+  readonly inboundPerSecondFromLoopback: number;
+  /** New inbound connections a second (twice that in a burst) from all addresses that have proved nothing. */
+  readonly inboundPerSecond: number;
+  /** Inbound connections in their handshake, and how many of these places are kept as above. */
   readonly inboundPending: number;
+  readonly keptHandshakes: number;
   readonly maxDials: number;
   /** Peers learnt from the DHT that are remembered for dialling. */
   readonly maxDiscovered: number;
   readonly dialTimeoutMs: number;
   readonly redialMs: number;
   readonly redialCapMs: number;
+  /** A peer that was ready for so long and is gone is dialled as if it had never failed. */
+  readonly settledMs: number;
   /** How long the peer with the greater id leaves the first dial between two validators to the other. */
   readonly tieBreakMs: number;
   /** Between two searches of the DHT for more peers, while there are too few. */
@@ -81,22 +96,41 @@ export interface NetworkLimits {
 
   readonly banScore: number;
   readonly banMs: number;
+  /** The same for a persistent peer. */
+  readonly persistentBanMs: number;
   readonly maxBans: number;
+  /** So many bans of its peers, each within `strikeMemoryMs` of the one before, ban an address. */
+  readonly addressStrikes: number;
+  readonly strikeMemoryMs: number;
+  /** The first ban of an address; every further strike doubles it. Local and private addresses apart: 0 is never. */
+  readonly addressBanMs: number;
+  readonly addressBanCapMs: number;
+  readonly localAddressBanMs: number;
+  /** Addresses that are remembered. */
+  readonly maxAddresses: number;
   readonly forgivenPerMinute: number;
   readonly storedEntries: number;
 }
 
 export const DEFAULT_LIMITS: NetworkLimits = {
   maxConnections: 256,
+  keptConnections: 64,
   maxStrangers: 96,
+  connectionsPerPeer: 8,
   targetPeers: 24,
-  inboundPerSecondPerHost: 64,
-  inboundPending: 64,
+  connectionsPerAddress: 16,
+  inboundPerSecondPerAddress: 8,
+  connectionsFromLoopback: 160,
+  inboundPerSecondFromLoopback: 64,
+  inboundPerSecond: 96,
+  inboundPending: 128,
+  keptHandshakes: 32,
   maxDials: 16,
   maxDiscovered: 256,
   dialTimeoutMs: 5_000,
   redialMs: 250,
   redialCapMs: 15_000,
+  settledMs: 5_000,
   tieBreakMs: 750,
   lookupIntervalMs: 60_000,
   helloTimeoutMs: 10_000,
@@ -143,7 +177,14 @@ export const DEFAULT_LIMITS: NetworkLimits = {
 
   banScore: 100,
   banMs: 5 * 60_000,
+  persistentBanMs: 30_000,
   maxBans: 1_024,
+  addressStrikes: 3,
+  strikeMemoryMs: 30 * 60_000,
+  addressBanMs: 60_000,
+  addressBanCapMs: 30 * 60_000,
+  localAddressBanMs: 0,
+  maxAddresses: 4_096,
   forgivenPerMinute: 20,
   storedEntries: 4_096,
 };

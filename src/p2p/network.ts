@@ -10,16 +10,20 @@ import { peerIdFromString } from '@libp2p/peer-id';
 import { multiaddr } from '@multiformats/multiaddr';
 import { type Bytes, equal, keyOf, toHex } from '../codec/bytes.ts';
 import { ProtocolError } from '../codec/errors.ts';
+import { AccessLists } from './access.ts';
 import { Budget } from './budget.ts';
 import { Dialer } from './dialer.ts';
 import { Directory } from './directory.ts';
+import { Door, REFUSALS, type Refusal } from './door.ts';
 import { TransactionGossip, transactionTopic } from './gossip.ts';
 import { createHost, type Host, peerIdOfSeed } from './host.ts';
 import { DEFAULT_LIMITS, type NetworkLimits } from './limits.ts';
+import { NETWORK_METRICS, SESSION_METRICS } from './metrics.ts';
 import { type Offence, PeerScores } from './offences.ts';
 import { type PeerRecord, peerIdOfRecord } from './record.ts';
+import { Resolver } from './resolver.ts';
 import { PeerSearch } from './search.ts';
-import { type Lane, RANK_CERTIFICATE, RANK_VOTE, SESSION_METRICS, Session } from './session.ts';
+import { type Lane, RANK_CERTIFICATE, RANK_VOTE, Session } from './session.ts';
 import { addTo } from './totals.ts';
 import type { Network, NetworkOptions, PeerEvent, PeerInfo, RequestOptions } from './types.ts';
 import {
@@ -47,22 +51,46 @@ const ENDS_CONNECTION: ReadonlySet<Offence> = new Set([
   'CHAIN_MISMATCH',
 ]);
 
-/** Starts a host and returns when it listens. Throws `BOOTSTRAP_INVALID`, or what listening fails with. */
+/**
+ * Starts a host and returns when it listens. Throws `BOOTSTRAP_INVALID`, `PERSISTENT_INVALID`, `ALLOW_INVALID` or
+ * `DENY_INVALID`, or what listening fails with.
+ */
 export async function createNetwork(options: NetworkOptions): Promise<Network> {
   const limits: NetworkLimits = { ...DEFAULT_LIMITS, ...options.limits };
+  const access = new AccessLists(options.allow ?? [], options.deny ?? []);
   const self = await peerIdOfSeed(options.privateKey);
   const topic = transactionTopic(options.genesisHash);
   const now = options.now ?? Date.now;
   const scores = new PeerScores(limits, now);
+  const door = new Door({
+    limits,
+    now,
+    access,
+    scores,
+    namesAnybody: options.bootstrap.length + (options.persistent?.length ?? 0) > 0,
+  });
+  const resolver = new Resolver({ denies: (ip) => access.deniesAddress(ip), resolve: options.resolve });
   const host = await createHost({
     seed: options.privateKey,
     listen: options.listen ?? DEFAULT_LISTEN,
     announce: options.announce,
     topic,
     limits,
-    refuses: (peer) => scores.banned(peer),
+    gater: door.gater(),
+    lookup: resolver.lookup,
   });
-  const network = new LibP2PNetwork({ options, limits, self, topic, now, scores, host });
+  const network = new LibP2PNetwork({
+    options,
+    limits,
+    self,
+    topic,
+    now,
+    access,
+    scores,
+    door,
+    resolver,
+    host,
+  });
   try {
     await network.start();
   } catch (error) {
@@ -78,7 +106,10 @@ interface Parts {
   readonly self: PeerId;
   readonly topic: string;
   readonly now: () => number;
+  readonly access: AccessLists;
   readonly scores: PeerScores;
+  readonly door: Door;
+  readonly resolver: Resolver;
   readonly host: Host;
 }
 
@@ -88,6 +119,8 @@ class LibP2PNetwork implements Network {
   readonly #limits: NetworkLimits;
   readonly #now: () => number;
   readonly #scores: PeerScores;
+  readonly #door: Door;
+  readonly #resolver: Resolver;
   readonly #host: Host;
   readonly #directory: Directory;
   readonly #dialer: Dialer;
@@ -98,16 +131,18 @@ class LibP2PNetwork implements Network {
   readonly #instance = Uint8Array.from(randomBytes(8));
   readonly #offences = new Map<string, number>();
   /** What the sessions that are gone have counted. */
-  readonly #totals = new Map<string, number>(SESSION_METRICS.map((name) => [name, 0]));
+  readonly #totals = new Map<string, number>();
   readonly #timers: NodeJS.Timeout[] = [];
   #closed = false;
 
-  constructor({ options, limits, self, topic, now, scores, host }: Parts) {
+  constructor({ options, limits, self, topic, now, access, scores, door, resolver, host }: Parts) {
     this.peerId = self.toString();
     this.#options = options;
     this.#limits = limits;
     this.#now = now;
     this.#scores = scores;
+    this.#door = door;
+    this.#resolver = resolver;
     this.#host = host;
     this.#budget = new Budget(limits.servedBytes, limits.servedBytesForValidators);
     this.#directory = new Directory({
@@ -142,14 +177,21 @@ class LibP2PNetwork implements Network {
         return connection.remotePeer.toString();
       },
       isConnected: (peer) => this.#sessions.has(peer),
-      isBanned: (peer) => scores.banned(peer),
+      isRefused: (peer) => scores.banned(peer) || access.deniesPeer(peer),
       wantsMore,
       onFailure: (address, error, failures) => {
         const reason = error instanceof Error ? error.message : String(error);
         options.log.debug({ address, failures, reason }, 'dial failed');
       },
     });
-    for (const address of options.bootstrap) this.#dialer.addBootstrap(address);
+    for (const address of options.persistent ?? []) this.#dialer.addNamed('persistent', address);
+    for (const address of options.bootstrap) this.#dialer.addNamed('bootstrap', address);
+    door.consult({
+      isNamed: (peer) => this.#dialer.isNamed(peer),
+      isNamedPlace: (place) => this.#dialer.isNamedPlace(place),
+      isRecorded: (peer) => this.#directory.names(peer),
+      isReady: (peer) => this.#sessions.get(peer)?.ready === true,
+    });
     this.#gossip = new TransactionGossip({
       service: host.services.gossip,
       topic,
@@ -203,6 +245,7 @@ class LibP2PNetwork implements Network {
         direction: connection?.direction ?? 'inbound',
         score: this.#scores.score(session.peer),
         status: session.ready ? 'ready' : 'connected',
+        persistent: this.#dialer.isPersistent(session.peer),
       };
     });
   }
@@ -265,9 +308,11 @@ class LibP2PNetwork implements Network {
   }
 
   metrics(): Record<string, number> {
-    const all = new Map(this.#totals);
+    const all = new Map(NETWORK_METRICS.map(({ name }) => [name, 0]));
+    addTo(all, Object.fromEntries(this.#totals));
     for (const session of this.#sessions.values()) addTo(all, session.metrics());
     for (const [offence, count] of this.#offences) all.set(`offences.${offence}`, count);
+    for (const [reason, count] of this.#door.refused()) all.set(`refused.${reason}`, count);
     const ready = this.#ready();
     return {
       ...Object.fromEntries(all),
@@ -275,6 +320,16 @@ class LibP2PNetwork implements Network {
       'peers.ready': ready.length,
       'peers.validators': ready.filter((session) => session.validator !== undefined).length,
       'peers.banned': this.#scores.bans,
+      'peers.persistent': ready.filter(({ peer }) => this.#dialer.isPersistent(peer)).length,
+      'peers.bans': this.#scores.total,
+      'addresses.banned': this.#door.bannedAddresses,
+      'addresses.bans': this.#door.addressBans,
+      'inbound.connections': this.#door.inbound,
+      'inbound.handshakes': this.#door.handshakes,
+      'inbound.failed': this.#door.failed,
+      'inbound.evicted': this.#door.evicted,
+      'dial.discovered.dropped': this.#dialer.dropped,
+      'dial.lookups.refused': this.#resolver.refused,
       'records.known': this.#directory.size,
       'dial.targets': this.#dialer.targets,
       'dial.attempts': this.#dialer.dials,
@@ -350,8 +405,8 @@ class LibP2PNetwork implements Network {
       onHello: (hello) => this.#onHello(session, hello),
       onRecords: (records) => this.#directory.take(records, peer),
       onReady: () => {
-        this.#dialer.onReady(peer);
         this.#search.start();
+        if (this.#isKept(session)) this.#prove(session);
         this.#options.log.info({ peer, validator: session.validator }, 'peer is ready');
         this.#tell(peer, 'ready');
       },
@@ -385,10 +440,13 @@ class LibP2PNetwork implements Network {
     this.#sessions.delete(peer);
     this.#directory.forget(peer);
     this.#gossip.forget(peer);
-    const totals = Object.entries(session.metrics()).filter(([name]) => /sent|received|dropped/.test(name));
-    addTo(this.#totals, Object.fromEntries(totals));
+    const figures: Readonly<Record<string, number>> = session.metrics();
+    for (const { name, kind } of SESSION_METRICS) {
+      if (kind === 'counter') addTo(this.#totals, { [name]: figures[name]! });
+    }
+    const readyMs = session.ready ? this.#now() - session.readyAt : 0;
     session.close();
-    this.#dialer.onGone(peer);
+    this.#dialer.onGone(peer, readyMs);
     if (!this.#closed) this.#tell(peer, 'gone');
   }
 
@@ -425,13 +483,34 @@ class LibP2PNetwork implements Network {
       throw new ProtocolError<Offence>('CHAIN_MISMATCH', `the peer is of the chain with genesis ${theirs}`);
     }
     if (hello.own !== undefined) this.#directory.takeOwnOf(session.peer, hello.own);
-    const strangers = this.#ready().filter((other) => other.validator === undefined).length;
-    if (session.validator === undefined && strangers >= this.#limits.maxStrangers) {
-      setImmediate(() =>
-        this.#disconnect(session.peer, 'all places for peers that are no validators are taken'),
-      );
+    const refusal = this.#refusesGuest(session);
+    if (refusal !== undefined) {
+      this.#door.count(refusal);
+      // what it is told in the hello may help it to find room elsewhere
+      setImmediate(() => this.#disconnect(session.peer, REFUSALS[refusal]));
     }
     this.#directory.take(hello.records, session.peer);
+  }
+
+  /** Why a peer that has said hello cannot stay. */
+  #refusesGuest(session: Session): Refusal | undefined {
+    const address = this.#connections(session.peer)[0]?.remoteAddr;
+    if (!this.#door.welcomes(session.peer, session.validator !== undefined, address)) return 'unlisted';
+    if (this.#isKept(session)) return undefined;
+    const strangers = this.#ready().filter((other) => !this.#isKept(other)).length;
+    return strangers >= this.#limits.maxStrangers ? 'strangers' : undefined;
+  }
+
+  /** Validators and persistent peers are never asked to leave for want of room. */
+  #isKept(session: Session): boolean {
+    return session.validator !== undefined || this.#dialer.isPersistent(session.peer);
+  }
+
+  /** Keeps places for the addresses of a peer that has proved itself. */
+  #prove(session: Session): void {
+    for (const connection of this.#connections(session.peer)) {
+      this.#door.prove(session.peer, connection.remoteAddr);
+    }
   }
 
   #dialValidator(record: PeerRecord): void {
@@ -448,15 +527,25 @@ class LibP2PNetwork implements Network {
 
   /** Brings the sessions' validator indices up to date. */
   #recognise(): void {
-    for (const session of this.#sessions.values()) session.validator = this.#directory.indexOf(session.peer);
+    for (const session of this.#sessions.values()) {
+      const before = session.validator;
+      session.validator = this.#directory.indexOf(session.peer);
+      if (before === undefined && session.validator !== undefined) this.#prove(session);
+    }
   }
 
   #offend(peer: string, offence: Offence, detail: string): void {
     if (this.#closed) return;
     this.#offences.set(offence, (this.#offences.get(offence) ?? 0) + 1);
-    const banned = this.#scores.add(peer, offence);
+    const { banMs, persistentBanMs } = this.#limits;
+    const banned = this.#scores.add(peer, offence, this.#dialer.isPersistent(peer) ? persistentBanMs : banMs);
     const score = this.#scores.score(peer);
     this.#options.log[banned ? 'warn' : 'debug']({ peer, offence, detail, score, banned }, 'peer misbehaves');
+    if (banned) {
+      for (const address of this.#door.onBan(peer)) {
+        this.#options.log.warn({ address, peer }, 'address is banned: its peers were banned again and again');
+      }
+    }
     if (!banned && !ENDS_CONNECTION.has(offence)) return;
     if (offence === 'CHAIN_MISMATCH') {
       // our own hello may still be on its way, and the other side wants to know why, too

@@ -53,6 +53,8 @@ export class PeerScores {
   readonly #now: () => number;
   readonly #scores = new Map<string, Entry>();
   readonly #bans = new Map<string, number>();
+  /** Bans so far. */
+  total = 0;
 
   constructor(limits: NetworkLimits, now: () => number) {
     this.#limits = limits;
@@ -67,8 +69,11 @@ export class PeerScores {
     return Math.max(0, entry.score - forgiven);
   }
 
-  /** Adds the penalty of an offence. True when the peer is over the threshold and is banned from now on. */
-  add(peer: string, offence: Offence): boolean {
+  /**
+   * Adds the penalty of an offence. True when the peer is over the threshold and is banned from now on, for `banMs`
+   * milliseconds.
+   */
+  add(peer: string, offence: Offence, banMs: number = this.#limits.banMs): boolean {
     const score = this.score(peer) + OFFENCES[offence];
     this.#scores.delete(peer);
     if (score < this.#limits.banScore) {
@@ -76,14 +81,11 @@ export class PeerScores {
       trim(this.#scores, this.#limits.maxBans);
       return false;
     }
-    this.ban(peer);
-    return true;
-  }
-
-  ban(peer: string): void {
+    this.total++;
     this.#bans.delete(peer);
-    this.#bans.set(peer, this.#now() + this.#limits.banMs);
+    this.#bans.set(peer, this.#now() + banMs);
     trim(this.#bans, this.#limits.maxBans);
+    return true;
   }
 
   banned(peer: string): boolean {
@@ -95,6 +97,7 @@ export class PeerScores {
   }
 
   get bans(): number {
+    for (const peer of [...this.#bans.keys()]) this.banned(peer);
     return this.#bans.size;
   }
 }

@@ -15,6 +15,7 @@ import { BulkServer, ServingAccount } from './bulk-server.ts';
 import { FRAME_HEADER_BYTES } from './framing.ts';
 import { KeptStream } from './kept-stream.ts';
 import type { NetworkLimits } from './limits.ts';
+import type { SessionFigures } from './metrics.ts';
 import { OFFENCES, type Offence } from './offences.ts';
 import { frames, paced } from './reading.ts';
 import type { RequestOptions, Verdict } from './types.ts';
@@ -27,30 +28,6 @@ const LANES_OF_READY: readonly Lane[] = ['votes', 'proposals', 'bulk'];
 
 export const RANK_CERTIFICATE = 0;
 export const RANK_VOTE = 1;
-
-export const SESSION_METRICS = [
-  'votes.queue.length',
-  'votes.queue.bytes',
-  'votes.dropped',
-  'votes.sent.bytes',
-  'votes.received.bytes',
-  'proposals.queue.length',
-  'proposals.queue.bytes',
-  'proposals.dropped',
-  'proposals.sent.bytes',
-  'proposals.received.bytes',
-  'hello.queue.length',
-  'hello.dropped',
-  'hello.sent.bytes',
-  'hello.received.bytes',
-  'bulk.asked.inflight',
-  'bulk.asked.queue.length',
-  'bulk.asked.received.bytes',
-  'bulk.asked.sent.bytes',
-  'bulk.served.inflight',
-  'bulk.served.queue.bytes',
-  'bulk.served.sent.bytes',
-] as const;
 
 export interface SessionOptions {
   readonly peer: string;
@@ -205,7 +182,7 @@ export class Session {
     this.#client.stop();
   }
 
-  metrics(): Record<(typeof SESSION_METRICS)[number], number> {
+  metrics(): SessionFigures {
     const { hello, votes, proposals } = this.#out;
     return {
       'votes.queue.length': votes.queue.length,
@@ -219,11 +196,14 @@ export class Session {
       'proposals.sent.bytes': proposals.writer.sent,
       'proposals.received.bytes': this.#received.proposals,
       'hello.queue.length': hello.queue.length,
+      'hello.queue.bytes': hello.queue.bytes,
       'hello.dropped': hello.queue.dropped,
       'hello.sent.bytes': hello.writer.sent,
       'hello.received.bytes': this.#received.hello,
       'bulk.asked.inflight': this.#client.inFlight,
       'bulk.asked.queue.length': this.#client.queued,
+      'bulk.asked.queue.bytes': this.#client.queuedBytes,
+      'bulk.asked.refused': this.#client.refused,
       'bulk.asked.received.bytes': this.#client.received,
       'bulk.asked.sent.bytes': this.#client.sent,
       'bulk.served.inflight': this.#server?.inFlight ?? 0,

@@ -7,6 +7,7 @@ import type { Bytes } from '../codec/bytes.ts';
 import type { SignatureVerifier, SigningKey } from '../crypto/interfaces.ts';
 import type { NetworkLimits } from './limits.ts';
 import type { Offence } from './offences.ts';
+import type { Resolve } from './resolver.ts';
 
 /** `accept` forwards where that applies, `ignore` drops silently, `reject` also punishes the sender. */
 export type Verdict = 'accept' | 'ignore' | 'reject';
@@ -56,11 +57,20 @@ export interface NetworkOptions {
   readonly announce?: readonly string[];
   /** Multiaddrs, with or without `/p2p/…`, that are dialled for ever. */
   readonly bootstrap: readonly string[];
-  /** Multiaddrs that end in `/p2p/…`: peers to stay connected to. */
+  /**
+   * The same, of peers that are kept whatever happens: beyond the limits on strangers, never dropped for room, and banned
+   * for half a minute at most.
+   */
   readonly persistent?: readonly string[];
-  /** Peer ids, IP addresses and blocks of them that alone may connect, if there are any; and that may not. */
+  /**
+   * Who is let in and dialled, if not everybody: peer ids, addresses, ranges (`10.0.0.0/8`), and the word
+   * `validators`. Persistent and bootstrap peers are, too.
+   */
   readonly allow?: readonly string[];
+  /** Peer ids, addresses and ranges that are neither let in nor dialled, whatever else names them. */
   readonly deny?: readonly string[];
+  /** All addresses of a name; by default the system's resolver. */
+  readonly resolve?: Resolve;
   readonly genesisHash: Bytes;
   /** Signs the record that binds the consensus key to this host. Only for validators. */
   readonly consensusKey?: SigningKey;
@@ -91,6 +101,7 @@ export interface PeerInfo {
   /** Penalties that are not forgiven yet; at 100 the peer is banned. */
   readonly score: number;
   readonly status: 'connected' | 'ready';
+  readonly persistent: boolean;
 }
 
 export interface Network {

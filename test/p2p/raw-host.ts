@@ -1,4 +1,5 @@
 /** A host that speaks libp2p well, and above it whatever a test makes it say. */
+import { lookup } from 'node:dns';
 import type { Stream } from '@libp2p/interface';
 import { multiaddr } from '@multiformats/multiaddr';
 import type { Bytes } from '../../src/codec/bytes.ts';
@@ -46,7 +47,8 @@ export async function rawHost(
     announce: undefined,
     topic: 'none',
     limits: DEFAULT_LIMITS,
-    refuses: () => false,
+    gater: {},
+    lookup,
   });
   hosts.push(host);
   const hellos: Hello[] = [];
