@@ -69,26 +69,35 @@ export const peerAddress = multiaddrKind(
   true,
   'may',
 );
-export const namedPeerAddress = multiaddrKind(
-  'an address with the peer id, like /dns4/node.example.org/tcp/7300/p2p/12D3KooW…',
-  true,
-  'must',
-);
-
 function isCidr(text: string): boolean {
   const [address = '', length = '', ...rest] = text.split('/');
   const bits = { 0: -1, 4: 32, 6: 128 }[isIP(address)] ?? -1;
   return rest.length === 0 && !address.includes('%') && /^\d{1,3}$/.test(length) && Number(length) <= bits;
 }
 
+const RULE = 'a peer id, an IP address or a block like 203.0.113.0/24 or 2001:db8::/32';
+
+function isRule(text: string): boolean {
+  return isPeerId(text) || (isIP(text) !== 0 && !text.includes('%')) || isCidr(text);
+}
+
+function ruleKind(range: string, fits: (text: string) => boolean): Kind<string> {
+  return words({
+    placeholder: '<peer>',
+    range,
+    parse: (given) => (fits(given) ? given : undefined),
+    print: (rule) => rule,
+  });
+}
+
 /** Whom a list means: a peer id, an IP address, or a block of addresses. */
-export const peerRule: Kind<string> = words({
-  placeholder: '<peer>',
-  range: 'a peer id, an IP address or a block like 203.0.113.0/24 or 2001:db8::/32',
-  parse: (given) =>
-    isPeerId(given) || (isIP(given) !== 0 && !given.includes('%')) || isCidr(given) ? given : undefined,
-  print: (rule) => rule,
-});
+export const peerRule = ruleKind(RULE, isRule);
+
+/** The same, or all validators. */
+export const admissionRule = ruleKind(
+  `${RULE}, or the word validators`,
+  (text) => text === 'validators' || isRule(text),
+);
 
 export interface HostPort {
   readonly host: string;

@@ -7,10 +7,10 @@
 import { DEFAULT_MEMPOOL_LIMITS } from '../mempool/pool.ts';
 import { DEFAULT_LIMITS } from '../p2p/limits.ts';
 import {
+  admissionRule,
   announcedAddress,
   hostPort,
   listenAddress,
-  namedPeerAddress,
   peerAddress,
   peerRule,
 } from './addresses.ts';
@@ -69,15 +69,15 @@ export const SETTINGS = {
   }),
   persistentPeers: setting({
     group: 'Network',
-    kind: list(namedPeerAddress, 64),
+    kind: list(peerAddress, 64),
     default: [],
     meaning: 'peers to stay connected to whatever the limits say, such as the node’s own relays',
   }),
   allow: setting({
     group: 'Network',
-    kind: list(peerRule, 1_024),
+    kind: list(admissionRule, 1_024),
     default: [],
-    meaning: 'with entries, only these may connect',
+    meaning: 'with entries, only these may connect and are dialled, and bootstrap and persistent peers',
   }),
   deny: setting({
     group: 'Network',
@@ -90,7 +90,8 @@ export const SETTINGS = {
     group: 'Limits of the network',
     kind: whole(8, 10_000, 'connections'),
     default: DEFAULT_LIMITS.maxConnections,
-    meaning: 'connections to peers in all',
+    meaning:
+      'connections that peers make to this node; a quarter is kept for validators and persistent peers',
   }),
   maxStrangers: setting({
     group: 'Limits of the network',
@@ -104,11 +105,23 @@ export const SETTINGS = {
     default: DEFAULT_LIMITS.targetPeers,
     meaning: 'with fewer peers than this the node looks for more by itself',
   }),
-  inboundPerSecondPerHost: setting({
+  connectionsPerAddress: setting({
     group: 'Limits of the network',
     kind: whole(1, 10_000, 'connections'),
-    default: DEFAULT_LIMITS.inboundPerSecondPerHost,
-    meaning: 'new connections that one IP address may make in a second',
+    default: DEFAULT_LIMITS.connectionsPerAddress,
+    meaning: 'connections from one IPv4 address or one /64 of IPv6; raise it behind a proxy or NAT',
+  }),
+  inboundPerSecondPerAddress: setting({
+    group: 'Limits of the network',
+    kind: whole(1, 10_000, 'connections'),
+    default: DEFAULT_LIMITS.inboundPerSecondPerAddress,
+    meaning: 'new connections from one such address in a second, four times that in a burst',
+  }),
+  connectionsFromLoopback: setting({
+    group: 'Limits of the network',
+    kind: whole(1, 10_000, 'connections'),
+    default: DEFAULT_LIMITS.connectionsFromLoopback,
+    meaning: 'connections from one loopback address, where a whole network may run',
   }),
   servedBytes: setting({
     group: 'Limits of the network',

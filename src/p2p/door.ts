@@ -32,6 +32,8 @@ export const REFUSALS = {
 
 export type Refusal = keyof typeof REFUSALS;
 
+/** The share of the places that is kept for addresses that have proved themselves. */
+const KEPT = 1 / 4;
 /** Addresses that have proved themselves and are remembered. */
 const MAX_PROVEN = 1_024;
 /** A connection of this age that has not said hello gives way to a new one. */
@@ -113,6 +115,10 @@ export class Door {
     return this.#book.bans;
   }
 
+  get knownAddresses(): number {
+    return this.#book.size;
+  }
+
   refused(): ReadonlyMap<Refusal, number> {
     return this.#refused;
   }
@@ -150,11 +156,10 @@ export class Door {
     const places = this.#book.places(ip);
     if (address.open >= places) return 'address-full';
     if (address.handshakes >= Math.max(1, places / 2)) return 'address-handshakes';
-    const kept = proven ? 0 : limits.keptHandshakes;
-    if (this.#handshakes >= limits.inboundPending - kept) return 'handshakes';
+    const open = proven ? 1 : 1 - KEPT;
+    if (this.#handshakes >= open * limits.inboundPending) return 'handshakes';
     if (!proven && !this.#rate.tryTake(1)) return 'rate';
-    const most = limits.maxConnections - (proven ? 0 : limits.keptConnections);
-    if (this.#places.size >= most && !this.#evict()) return 'full';
+    if (this.#places.size >= open * limits.maxConnections && !this.#evict()) return 'full';
     return undefined;
   }
 

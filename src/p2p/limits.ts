@@ -6,12 +6,8 @@ const KIB = 1024;
 const MIB = 1024 * KIB;
 
 export interface NetworkLimits {
-  /**
-   * Inbound connections in all; how many of these places are kept for addresses from which a validator or a persistent
-   * peer has proved itself; ready peers that are neither.
-   */
+  /** Inbound connections in all; ready peers that are neither validators nor persistent; connections of one peer. */
   readonly maxConnections: number;
-  readonly keptConnections: number;
   readonly maxStrangers: number;
   readonly connectionsPerPeer: number;
   /** Ready peers below which discovered peers are dialled. */
@@ -24,9 +20,8 @@ export interface NetworkLimits {
   readonly inboundPerSecondFromLoopback: number;
   /** New inbound connections a second (twice that in a burst) from all addresses that have proved nothing. */
   readonly inboundPerSecond: number;
-  /** Inbound connections in their handshake, and how many of these places are kept as above. */
+  /** Inbound connections in their handshake. */
   readonly inboundPending: number;
-  readonly keptHandshakes: number;
   readonly maxDials: number;
   /** Peers learnt from the DHT that are remembered for dialling. */
   readonly maxDiscovered: number;
@@ -114,7 +109,6 @@ export interface NetworkLimits {
 
 export const DEFAULT_LIMITS: NetworkLimits = {
   maxConnections: 256,
-  keptConnections: 64,
   maxStrangers: 96,
   connectionsPerPeer: 8,
   targetPeers: 24,
@@ -124,7 +118,6 @@ export const DEFAULT_LIMITS: NetworkLimits = {
   inboundPerSecondFromLoopback: 64,
   inboundPerSecond: 96,
   inboundPending: 128,
-  keptHandshakes: 32,
   maxDials: 16,
   maxDiscovered: 256,
   dialTimeoutMs: 5_000,

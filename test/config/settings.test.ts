@@ -118,7 +118,7 @@ describe('a value that is wrong', () => {
     ['announce', '/dns4/-bad-.example/tcp/1'],
     ['bootstrap', '/ip4/1.2.3.4/tcp/1/p2p/QmNothing'],
     ['bootstrap', `/ip4/1.2.3.4/tcp/1/p2p/${PEER}/p2p-circuit`],
-    ['persistentPeers', '/ip4/1.2.3.4/tcp/1'],
+    ['persistentPeers', '/ip4/1.2.3.4/udp/1'],
     ['allow', '10.0.0.0/33'],
     ['allow', '::/129'],
     ['deny', '10.0.0'],
