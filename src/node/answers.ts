@@ -5,12 +5,13 @@
  * `REQUEST_INVALID`, which costs the asker; every other refusal is free.
  */
 import { decodeBlock, MAX_CERTIFICATE_BYTES } from '../chain/block.ts';
-import { MAX_HEADER_BYTES } from '../chain/header.ts';
-import { type Bytes, EMPTY_BYTES } from '../codec/bytes.ts';
+import { headerHash, MAX_HEADER_BYTES } from '../chain/header.ts';
+import { type Bytes, EMPTY_BYTES, equal } from '../codec/bytes.ts';
 import { ProtocolError } from '../codec/errors.ts';
 import { Reader } from '../codec/reader.ts';
 import { NULLIFY } from '../consensus/types.ts';
 import { TokenBucket } from '../p2p/bucket.ts';
+import { DatabaseDamage, ownData } from '../storage/damage.ts';
 import type { LaneParts } from './lane-parts.ts';
 import {
   decodeCertificateRequest,
@@ -172,24 +173,17 @@ function storedBlock(p: LaneParts, hash: Bytes, charge: (bytes: number) => void)
   const bytes = height === undefined ? undefined : p.database.block(height);
   if (bytes === undefined) throw new ProtocolError('NOT_FOUND', 'this node does not have the block');
   charge(bytes.length);
+  if (!equal(headerHash(headerOf(bytes)), hash))
+    throw new DatabaseDamage('a block is not where its row says');
   return bytes;
 }
 
-/** What this node stored itself and cannot read is no fault of the asker. */
-function ownData<T>(read: () => T): T {
-  try {
-    return read();
-  } catch (cause) {
-    throw new Error('a stored block cannot be read', { cause });
-  }
-}
-
 const decodeStored = (bytes: Bytes, maxBlockBytes: number) =>
-  ownData(() => decodeBlock(bytes, maxBlockBytes));
+  ownData('a block', () => decodeBlock(bytes, maxBlockBytes));
 
 /** The header at the front of an encoded block, without a look at the rest. */
 function headerOf(bytes: Bytes): Bytes {
-  return ownData(() => {
+  return ownData('a header', () => {
     const r = new Reader(bytes);
     r.array(3);
     return r.bin(1, MAX_HEADER_BYTES);

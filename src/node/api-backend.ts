@@ -14,7 +14,7 @@ import type {
 } from '../api/backend.ts';
 import type { Block } from '../chain/block.ts';
 import type { Genesis } from '../chain/genesis.ts';
-import type { Bytes } from '../codec/bytes.ts';
+import { type Bytes, equal, toHex } from '../codec/bytes.ts';
 import { ProtocolError } from '../codec/errors.ts';
 import { sha256 } from '../codec/hash.ts';
 import { addressKey, bountiesRange } from '../ledger/keys.ts';
@@ -22,6 +22,7 @@ import { encodeMerklePath, merklePath, transactionLeaves } from '../ledger/merkl
 import { bountiesOfTag, getAccount } from '../ledger/read.ts';
 import { Recounter } from '../ledger/recount.ts';
 import { encodeProof, type TreeProof } from '../ledger/tree/proof.ts';
+import { DatabaseDamage } from '../storage/damage.ts';
 import type { ChainDatabase } from '../storage/database.ts';
 import { decodeTransaction } from '../tx/decode.ts';
 import { accountHash, transactionId } from '../tx/encode.ts';
@@ -110,6 +111,9 @@ export class NodeBackend implements ApiBackend {
       id: transactionId(decodeTransaction(tx).bodyBytes),
       wireHash: sha256(tx),
     }));
+    if (!equal(hashes[place.index]!.id, id)) {
+      throw new DatabaseDamage(`transaction ${toHex(id)} is not where its row says`);
+    }
     const path = encodeMerklePath(merklePath(transactionLeaves(hashes), place.index));
     return { ...place, bytes, path, finality: await this.#finality(place.height) };
   }

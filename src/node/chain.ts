@@ -17,6 +17,7 @@ import { BlockExecutor } from '../ledger/executor.ts';
 import { transactionRoot } from '../ledger/merkle.ts';
 import type { ReplayMemory, ReplayOverlay, ReplayView } from '../ledger/replay.ts';
 import type { Ledger, State } from '../ledger/state.ts';
+import { DatabaseDamage, ownData } from '../storage/damage.ts';
 import type { ChainDatabase } from '../storage/database.ts';
 import { failPoint } from '../storage/fail-points.ts';
 import type { CheckedTransaction } from '../tx/check.ts';
@@ -28,6 +29,16 @@ export interface ExecutedBlock {
   readonly transactions: readonly CheckedTransaction[];
   readonly state: State;
   readonly replay: ReplayOverlay;
+}
+
+/**
+ * A refusal by the executor, which only sees checked transactions: where it cannot decode something, that is an entry
+ * of this node's own state, and no verdict.
+ */
+function refusalOf(error: ProtocolError): ProtocolError {
+  if (/^(CODEC|ENTRY)_/.test(error.code))
+    throw new DatabaseDamage('an entry of the state cannot be read', error);
+  return error;
 }
 
 /** What a child of some block starts from. */
@@ -102,10 +113,7 @@ export class Chain {
         this.#tipFinality = { headers: [this.#stored(height).headerBytes], certificate };
       }
       if (!equal(options.ledger.committed.root, header.stateRoot)) {
-        throw new ProtocolError(
-          'DATABASE_CORRUPT',
-          `the state in the database does not have the root that block ${height} commits to; join the chain again in an empty directory`,
-        );
+        throw new DatabaseDamage(`the state does not have the root that block ${height} commits to`);
       }
     }
     this.#durable = this.#tip;
@@ -113,9 +121,13 @@ export class Chain {
 
   #stored(height: number): Block {
     const bytes = this.#options.database.block(height);
-    if (bytes === undefined)
-      throw new ProtocolError('DATABASE_CORRUPT', `block ${height} is missing in the database`);
-    return decodeBlock(bytes, this.#options.genesis.parameters.maxBlockBytes);
+    if (bytes === undefined) throw new DatabaseDamage(`block ${height} is missing`);
+    return this.#decoded(height, bytes);
+  }
+
+  #decoded(height: number, bytes: Bytes): Block {
+    const { maxBlockBytes } = this.#options.genesis.parameters;
+    return ownData(`block ${height}`, () => decodeBlock(bytes, maxBlockBytes));
   }
 
   /** The last finalised block; the genesis has height 0. */
@@ -168,9 +180,7 @@ export class Chain {
   block(height: number): Block | undefined {
     if (height < 1 || height > this.#tip.height) return undefined;
     const bytes = this.#options.database.block(height);
-    return bytes === undefined
-      ? undefined
-      : decodeBlock(bytes, this.#options.genesis.parameters.maxBlockBytes);
+    return bytes === undefined ? undefined : this.#decoded(height, bytes);
   }
 
   /** Resolves when `condition` holds, looked at after every change of the chain; rejects when `signal` fires. */
@@ -232,7 +242,7 @@ export class Chain {
       executor.begin();
       for (const tx of transactions) executor.tryTransaction(tx);
     } catch (error) {
-      if (error instanceof ProtocolError) return error;
+      if (error instanceof ProtocolError) return refusalOf(error);
       throw error;
     }
     const { header } = block;
@@ -286,7 +296,7 @@ export class Chain {
         withoutRoom = 0;
       } catch (error) {
         if (!(error instanceof ProtocolError)) throw error;
-        if (error.code !== 'BLOCK_FULL') {
+        if (refusalOf(error).code !== 'BLOCK_FULL') {
           if (onTip) plan.onRefused(tx, error);
         } else if (++withoutRoom > MOST_WITHOUT_ROOM) break;
       }

@@ -274,7 +274,7 @@ class KryderNode implements RunningNode {
       await replica.stop();
       await application.stop();
     });
-    await replica.start({ floor: await floorOf(database, this.#set, genesis) });
+    await replica.start({ floor: await floorOf(database, this.#set, genesis, verifier) });
 
     const backend = new NodeBackend({
       genesis,

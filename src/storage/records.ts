@@ -1,11 +1,11 @@
 /**
  * Small database rows that nothing hashes or signs, in MessagePack by `msgpackr` (format table: database.ts).
  * A database is a file like any other: what is read is checked field by field, and a row that does not fit is
- * `DATABASE_CORRUPT`.
+ * `DatabaseDamage`.
  */
 import { Packr } from 'msgpackr';
 import { type Bytes, plain } from '../codec/bytes.ts';
-import { ProtocolError } from '../codec/errors.ts';
+import { DatabaseDamage } from './damage.ts';
 
 const packr = new Packr({ useRecords: false, moreTypes: false, copyBuffers: true });
 
@@ -28,15 +28,14 @@ function fields(row: Bytes, count: number, what: string): unknown[] {
   } catch {
     value = undefined;
   }
-  if (!Array.isArray(value) || value.length !== count) {
-    throw new ProtocolError('DATABASE_CORRUPT', `the database holds a damaged row (${what})`);
-  }
+  if (!Array.isArray(value) || value.length !== count)
+    throw new DatabaseDamage(`a row (${what}) cannot be read`);
   return value;
 }
 
 function whole(value: unknown, what: string): number {
   if (typeof value !== 'number' || !Number.isSafeInteger(value) || value < 0) {
-    throw new ProtocolError('DATABASE_CORRUPT', `the database holds a damaged row (${what})`);
+    throw new DatabaseDamage(`a row (${what}) cannot be read`);
   }
   return value;
 }
@@ -57,7 +56,7 @@ export function packTip({ height, hash }: Tip): Bytes {
 export function unpackTip(row: Bytes): Tip {
   const [height, hash] = fields(row, 2, 'tip');
   if (!(hash instanceof Uint8Array) || hash.length !== 32) {
-    throw new ProtocolError('DATABASE_CORRUPT', 'the database holds a damaged row (tip)');
+    throw new DatabaseDamage('a row (tip) cannot be read');
   }
   return { height: whole(height, 'height'), hash: plain(hash).slice() };
 }
