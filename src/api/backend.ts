@@ -4,6 +4,14 @@ import type { Genesis } from '../chain/genesis.ts';
 import type { Bytes } from '../codec/bytes.ts';
 import type { Bounty } from '../ledger/entries.ts';
 
+/** Something that the node lacks or will lack, with what to do; docs/operation.md. */
+export interface Warning {
+  readonly code: string;
+  readonly message: string;
+  /** Ms since 1970. */
+  readonly since: number;
+}
+
 export interface NodeStatus {
   readonly chainName: string;
   readonly genesisHash: Bytes;
@@ -21,6 +29,7 @@ export interface NodeStatus {
   readonly mempool: { readonly transactions: number; readonly bytes: number };
   readonly syncing: boolean;
   readonly uptimeSeconds: number;
+  readonly warnings: readonly Warning[];
 }
 
 /** Header of a finalised block, the headers after it up to one with an F certificate, and that certificate. */
@@ -104,6 +113,8 @@ export interface ApiBackend {
   status(): NodeStatus;
   /** The reason why the node cannot serve, or undefined. */
   unhealthy(): string | undefined;
+  /** What does not keep it from serving yet. */
+  warnings(): readonly Warning[];
   submit(transactions: readonly Bytes[]): Promise<readonly SubmitOutcome[]>;
   /** With `validUntil` given, "expired" can be told for a transaction that was never seen here. */
   transactionStatus(id: Bytes, validUntil: number | undefined): TransactionStatus;

@@ -168,6 +168,7 @@ export function statusJson(s: NodeStatus, genesis: Genesis): Record<string, unkn
     mempool: s.mempool,
     syncing: s.syncing,
     uptimeSeconds: s.uptimeSeconds,
+    warnings: s.warnings,
     parameters,
   };
 }

@@ -30,9 +30,10 @@ function stateProofJson(p: StateProof): Record<string, unknown> {
 export function registerQueries(app: FastifyInstance, backend: ApiBackend, { dear }: Door): void {
   app.get('/healthz', async (_request, reply) => {
     const reason = backend.unhealthy();
-    if (reason === undefined) return { ok: true };
+    const warnings = backend.warnings();
+    if (reason === undefined) return { ok: true, warnings };
     reply.status(503);
-    return { ok: false, reason };
+    return { ok: false, reason, warnings };
   });
   app.get('/v1/status', async () => statusJson(backend.status(), backend.genesis));
   app.get('/v1/supply', async () => supplyJson(await backend.supply()));

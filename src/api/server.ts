@@ -9,6 +9,7 @@ import { ProtocolError } from '../codec/errors.ts';
 import type { ApiBackend } from './backend.ts';
 import { Door } from './door.ts';
 import { type ApiLimits, DEFAULT_API_LIMITS } from './limits.ts';
+import { type ApiLoad, type ApiObserver, observeRequests, registerMetrics } from './observe.ts';
 import { registerQueries } from './queries.ts';
 import { refuse, refuseClient } from './refusal.ts';
 import { registerStream } from './stream.ts';
@@ -22,11 +23,15 @@ export interface ApiOptions {
   /** Called with what went wrong inside, never with what a client sent. */
   readonly onError: (error: unknown) => void;
   readonly limits?: Partial<ApiLimits>;
+  readonly observer?: ApiObserver;
+  /** What `/metrics` answers, in Prometheus' text format; without it there is no such route. */
+  readonly metrics?: () => Promise<string>;
 }
 
 export interface ApiServer {
   /** `http://host:port` */
   readonly url: string;
+  readonly load: ApiLoad;
   /** Counters and gauges: `requests`, `connections`, `streams`, `refused.<code>` and so on. */
   metrics(): Record<string, number>;
   close(): Promise<void>;
@@ -59,6 +64,7 @@ export async function startApi(options: ApiOptions): Promise<ApiServer> {
   });
   app.server.maxHeadersCount = MAX_HEADERS;
   door.attach(app.server);
+  const inFlight = observeRequests(app, options.observer);
   app.addHook('onRequest', async (request, reply) => {
     if (!(await door.enter(request.raw, reply.raw))) reply.hijack();
   });
@@ -74,11 +80,15 @@ export async function startApi(options: ApiOptions): Promise<ApiServer> {
   });
   registerQueries(app, backend, door);
   registerSubmission(app, backend, door);
+  if (options.metrics !== undefined) registerMetrics(app, options.metrics);
   const streams = registerStream(app, backend, door);
   try {
     const url = await app.listen({ host: options.host, port: options.port });
     return {
       url,
+      get load() {
+        return { inFlight: Math.max(0, inFlight() - streams.open), streams: streams.open };
+      },
       metrics: () => ({ ...door.metrics(), streams: streams.open }),
       close: async () => {
         streams.end();

@@ -14,7 +14,7 @@ import {
   peerAddress,
   peerRule,
 } from './addresses.ts';
-import { bytes, type Kind, list, whole } from './kinds.ts';
+import { bytes, type Kind, list, onOff, whole } from './kinds.ts';
 import { type LogLevels, logLevels } from './log-levels.ts';
 
 const KIB = 1024;
@@ -28,6 +28,7 @@ export const GROUPS = [
   'API',
   'Mempool',
   'Work and storage',
+  'Resources',
   'Log',
 ] as const;
 type Group = (typeof GROUPS)[number];
@@ -168,6 +169,37 @@ export const SETTINGS = {
     kind: bytes(16 * KIB, GIB),
     default: 64 * MIB,
     meaning: 'size at which the consensus journal begins a new file',
+  }),
+
+  diskWarnBytes: setting({
+    group: 'Resources',
+    kind: bytes(0, 1024 * GIB),
+    default: 2 * GIB,
+    meaning: 'with less free space for the data directory the node warns',
+  }),
+  diskStopBytes: setting({
+    group: 'Resources',
+    kind: bytes(0, 1024 * GIB),
+    default: 256 * MIB,
+    meaning: 'with less free space the node stops cleanly; 0 for never, then it stops when a write fails',
+  }),
+  clockStop: setting({
+    group: 'Resources',
+    kind: onOff(),
+    default: true,
+    meaning: 'whether a validator stops whose clock is so far off that its blocks and votes do not count',
+  }),
+  lagWarnMs: setting({
+    group: 'Resources',
+    kind: whole(10, 60_000, 'ms'),
+    default: 200,
+    meaning: 'the node warns when its event loop is later than this for a hundredth of the time',
+  }),
+  metrics: setting({
+    group: 'Resources',
+    kind: onOff(),
+    default: true,
+    meaning: 'whether the API serves `/metrics` for Prometheus',
   }),
 
   logLevel: setting({

@@ -97,16 +97,18 @@ export type Effect =
   | ({ readonly type: 'finalize' } & Finalization)
   | { readonly type: 'report'; readonly report: Report };
 
-/** Why a validator gave up on a view. */
-export type MissReason =
-  | 'no-proposal'
-  | 'no-verdict'
-  | 'invalid-parent'
-  | 'invalid-proposal'
-  | 'certification-failed'
-  | 'build-failed'
-  | 'leader-nullified'
-  | 'leader-equivocated';
+/** Why a validator gives up on a view. */
+export const MISS_REASONS = [
+  'no-proposal',
+  'no-verdict',
+  'invalid-parent',
+  'invalid-proposal',
+  'certification-failed',
+  'build-failed',
+  'leader-nullified',
+  'leader-equivocated',
+] as const;
+export type MissReason = (typeof MISS_REASONS)[number];
 
 export type Report =
   | {

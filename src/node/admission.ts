@@ -45,6 +45,14 @@ export interface AdmissionOptions {
   readonly limits: MempoolLimits;
   readonly verifier: TransactionVerifier;
   readonly chain: () => Chain;
+  /** Hears of every outcome, and of what leaves the pool without being in a block. */
+  readonly observer?: AdmissionObserver;
+}
+
+export interface AdmissionObserver {
+  admitted(): void;
+  refused(code: string): void;
+  dropped(code: string): void;
 }
 
 export class Admissions {
@@ -56,7 +64,10 @@ export class Admissions {
 
   constructor(options: AdmissionOptions) {
     this.#o = options;
-    this.mempool = new Mempool(options.limits, (tx, why) => this.#remember(tx.id, why.code, why.message));
+    this.mempool = new Mempool(options.limits, (tx, why) => {
+      options.observer?.dropped(why.code);
+      this.#remember(tx.id, why.code, why.message);
+    });
   }
 
   #remember(id: Bytes, code: string, reason: string): void {
@@ -99,8 +110,10 @@ export class Admissions {
     return known.map((admission) => {
       if (admission !== undefined) return admission;
       const result = checked[next++]!;
-      if (result instanceof ProtocolError)
+      if (result instanceof ProtocolError) {
+        this.#o.observer?.refused(result.code);
         return { status: 'refused', id: undefined, error: result, stateless: true };
+      }
       return this.#add(result, view);
     });
   }
@@ -116,10 +129,12 @@ export class Admissions {
     try {
       const kept = this.mempool.add(tx, view);
       this.#fates.delete(keyOf(tx.id));
+      this.#o.observer?.admitted();
       return { status: 'admitted', tx: kept };
     } catch (error) {
       if (isProtocolError(error, 'MEMPOOL_KNOWN')) return { status: 'known', tx };
       if (!(error instanceof ProtocolError)) throw error;
+      this.#o.observer?.refused(error.code);
       this.#remember(tx.id, error.code, error.message);
       return { status: 'refused', id: tx.id, error, stateless: false };
     }

@@ -11,6 +11,7 @@ import type {
   SupplyView,
   TransactionProof,
   TransactionStatus,
+  Warning,
 } from '../api/backend.ts';
 import type { Block } from '../chain/block.ts';
 import type { Genesis } from '../chain/genesis.ts';
@@ -38,6 +39,7 @@ export interface BackendParts {
   readonly relay: TransactionRelay;
   readonly status: () => NodeStatus;
   readonly unhealthy: () => string | undefined;
+  readonly warnings: () => readonly Warning[];
 }
 
 const MAX_PROOF_BOUNTIES = 1_000;
@@ -65,6 +67,10 @@ export class NodeBackend implements ApiBackend {
 
   unhealthy(): string | undefined {
     return this.#p.unhealthy();
+  }
+
+  warnings(): readonly Warning[] {
+    return this.#p.warnings();
   }
 
   onFinal(listener: (event: FinalEvent) => void): () => void {

@@ -21,4 +21,6 @@ export interface LaneParts {
   readonly replica: Replica;
   readonly relay: TransactionRelay;
   readonly network: Network;
+  /** Hears the times that leaders chose for fresh proposals, ms since 1970. */
+  readonly onProposalTime?: (leader: number, time: number) => void;
 }

@@ -114,7 +114,7 @@ function onProposal(
   const vote = decodeVote(proposal.vote, p.set.validators.length);
   const hash = headerHash(proposal.headerBytes);
   if (vote.subject.kind !== NOTARIZE || !equal(vote.subject.proposal.payload, hash)) return 'reject';
-  decodeHeader(proposal.headerBytes);
+  const header = decodeHeader(proposal.headerBytes);
   const judgement = p.replica.onProposal(vote);
   if (!judgement.ok) return 'reject';
   // Without use the signature was not looked at: only a block that is known from one that was may get more sources.
@@ -124,6 +124,9 @@ function onProposal(
   }
   const fresh = p.bodies.offer(hash, proposal, peer, fromValidator === vote.signer);
   if (fresh && judgement.useful) {
+    // A time that had to be pushed past the parent's says nothing about the leader's clock.
+    const parent = p.chain.link(header.parent);
+    if (parent !== undefined && header.time > parent.time + 1) p.onProposalTime?.(vote.signer, header.time);
     for (const other of p.network.peers()) {
       if (other.validator === undefined && other.id !== peer) p.network.sendProposalTo(other.id, bytes);
     }

@@ -37,7 +37,11 @@ import type { LaneParts } from './lane-parts.ts';
 import { ConsensusLanes, networkHandlers } from './lanes.ts';
 import { mempoolLimits, networkLimits } from './limits.ts';
 import { createLogs, type Logs } from './log.ts';
+import { measuredDisk, recordFinal, recordReport } from './metrics/consensus.ts';
+import { countedHandlers } from './metrics/network.ts';
+import { Operation } from './operation.ts';
 import type { Peers } from './peers.ts';
+import { resourceErrorOf } from './resources/finding.ts';
 import { floorOf, loadLedger, loadReplay } from './start-up.ts';
 import { RangeSync } from './sync.ts';
 import { VerifyPool } from './verify-pool.ts';
@@ -83,6 +87,7 @@ class KryderNode implements RunningNode {
   #admissions: Admissions | undefined;
   #backend: NodeBackend | undefined;
   #sync: RangeSync | undefined;
+  #operation: Operation | undefined;
   #lastFinalAt = performance.now();
 
   constructor(directory: DataDirectory, options: NodeOptions) {
@@ -99,7 +104,9 @@ class KryderNode implements RunningNode {
   }
 
   readonly #fatal = (error: unknown): void => {
-    const cause = error instanceof Error ? error : new Error(String(error));
+    const cause =
+      resourceErrorOf(error, this.#directory.path) ??
+      (error instanceof Error ? error : new Error(String(error)));
     this.#log.fatal({ err: cause }, 'the node cannot go on and stops');
     void this.#end(cause);
   };
@@ -126,10 +133,32 @@ class KryderNode implements RunningNode {
     const verifier = selectVerifier(undefined, (reason) => logs('crypto').warn(reason));
     log.info({ chain: genesis.name, genesis: toHex(this.#genesisHash), version }, 'starting');
 
-    const database = await ChainDatabase.open(databasePath, {
-      hash: this.#genesisHash,
-      entries: () => genesisEntries({ ...genesis, genesisHash: this.#genesisHash }),
+    const index = consensusKey && indexOfKey(this.#set, consensusKey.key.publicKey);
+    const operation = await Operation.prepare({
+      settings,
+      directory: this.#directory,
+      stakes: this.#set.validators.map(({ stake }) => stake),
+      self: index,
+      parameters,
+      log: logs('resources'),
+      onStop: this.#fatal,
     });
+    this.#operation = operation;
+    const { metrics } = operation;
+    this.#keep(() => operation.stop());
+    await operation.start();
+
+    const database = await ChainDatabase.open(
+      databasePath,
+      {
+        hash: this.#genesisHash,
+        entries: () => genesisEntries({ ...genesis, genesisHash: this.#genesisHash }),
+      },
+      {
+        maxOpenFiles: operation.handles.tables,
+        onCommit: (seconds) => metrics.observe('kryder_database_commit_seconds', seconds),
+      },
+    );
     this.#keep(() => database.close());
     const ledger = await loadLedger(database, logs('ledger'));
     const replay = loadReplay(database, genesis);
@@ -140,6 +169,7 @@ class KryderNode implements RunningNode {
       genesisHash: this.#genesisHash,
       parameters,
       onFatal: this.#fatal,
+      onBatch: (seconds) => metrics.observe('kryder_verify_batch_seconds', seconds),
     });
     this.#keep(() => pool.close());
 
@@ -157,10 +187,10 @@ class KryderNode implements RunningNode {
       limits: mempoolLimits(settings),
       verifier: pool,
       chain: () => chain,
+      observer: operation.admissions,
     });
     this.#admissions = admissions;
 
-    const index = consensusKey && indexOfKey(this.#set, consensusKey.key.publicKey);
     if (consensusKey !== undefined && index === undefined)
       log.warn('the consensus key is not in the validator set: following only');
     const network = await createNetwork({
@@ -171,12 +201,15 @@ class KryderNode implements RunningNode {
       persistent: settings.persistentPeers,
       allow: settings.allow,
       deny: settings.deny,
-      limits: networkLimits(settings),
+      limits: operation.networkLimits(networkLimits(settings)),
       genesisHash: this.#genesisHash,
       ...(index === undefined ? {} : { consensusKey: consensusKey!.key }),
       validatorKeys: this.#set.validators.map(({ publicKey }) => publicKey),
       verifier,
-      handlers: networkHandlers(() => this.#lanes),
+      handlers: countedHandlers(
+        networkHandlers(() => this.#lanes),
+        metrics,
+      ),
       log: logs('p2p'),
     });
     this.#network = network;
@@ -241,7 +274,7 @@ class KryderNode implements RunningNode {
       },
       random: Math.random,
       randomBytes: (length) => new Uint8Array(randomBytes(length)),
-      disk,
+      disk: measuredDisk(disk, metrics),
       segmentBytes: settings.journalSegmentBytes,
       application,
       network: lanes,
@@ -268,6 +301,7 @@ class KryderNode implements RunningNode {
       replica,
       relay,
       network,
+      onProposalTime: (leader, time) => operation.onProposalTime(leader, time),
     };
     this.#keep(async () => {
       this.#lanes = undefined;
@@ -284,13 +318,31 @@ class KryderNode implements RunningNode {
       relay,
       status: () => this.#status(),
       unhealthy: () => this.#unhealthy(),
+      warnings: () => operation.warnings(),
     });
     this.#backend = backend;
     const api: ApiServer = await startApi({
       ...settings.api,
       backend,
       onError: (error) => logs('api').error({ err: error }, 'a request failed'),
+      observer: operation.api,
+      ...(settings.metrics ? { metrics: () => metrics.text() } : {}),
+      limits: { maxConnections: operation.handles.clients },
     });
+    operation.read(
+      () => ({
+        height: chain.durable.height,
+        finalAgeMs: performance.now() - this.#lastFinalAt,
+        openBlocks: chain.executedCount,
+        syncing: sync.active,
+        finalisationsQueued: application.finalisationsQueued,
+        replica: replica.metrics(),
+        mempool: admissions.mempool,
+        verify: pool.load,
+        api: { ...api.load, counts: api.metrics() },
+      }),
+      () => network.metrics(),
+    );
     this.apiUrl = api.url;
     this.#keep(() => api.close());
     log.info(
@@ -337,11 +389,13 @@ class KryderNode implements RunningNode {
       },
       'final',
     );
+    recordFinal(this.#operation!.metrics, event);
     this.#backend?.announce(event);
   }
 
   #report(report: Report): void {
     const log = this.#logs('consensus');
+    recordReport(this.#operation!.metrics, report);
     switch (report.type) {
       case 'missed':
         log.info(
@@ -399,6 +453,7 @@ class KryderNode implements RunningNode {
       mempool: { transactions: mempool.size, bytes: mempool.bytes },
       syncing: this.#sync!.active,
       uptimeSeconds: Math.floor((performance.now() - this.#startedAt) / 1_000),
+      warnings: this.#operation!.warnings(),
     };
   }
 
@@ -442,7 +497,7 @@ export async function startNode(directory: DataDirectory, options: NodeOptions):
     await node.start();
   } catch (error) {
     await node.stop();
-    throw error;
+    throw resourceErrorOf(error, directory.path) ?? error;
   }
   return node;
 }

@@ -1,7 +1,8 @@
 /**
  * The pool of verification workers. `check` takes transactions of any number, cuts them into batches of at
  * most 128, keeps two batches in flight a worker, and serves what a block waits for before what only seeks
- * admission. The queue is bounded: beyond it, `check` with low priority fails with `VERIFY_BUSY`.
+ * admission. The queue is bounded in transactions and bytes: beyond it, `check` with low priority fails with
+ * `VERIFY_BUSY`; blocks that are waited for are bounded by those who ask for them (bodies.ts).
  */
 import { Worker } from 'node:worker_threads';
 import type { Bytes } from '../codec/bytes.ts';
@@ -28,12 +29,26 @@ export interface TransactionVerifier {
 const BATCH = 128;
 const IN_FLIGHT = 2;
 const MAX_WAITING = 200_000;
+const MAX_WAITING_BYTES = 128 * 1024 * 1024;
+
+/** What the pool has done and has to do; transactions, not batches. */
+export interface VerifyLoad {
+  readonly waiting: Readonly<Record<Priority, number>>;
+  readonly inFlight: number;
+  readonly done: number;
+  /** Refused because too many waited. */
+  readonly refused: number;
+}
 
 interface Job {
   readonly buffer: ArrayBuffer;
   readonly count: number;
+  /** Length of the buffer, which is gone once a worker has it. */
+  readonly bytes: number;
   readonly resolve: (results: CheckResult[]) => void;
   readonly reject: (error: Error) => void;
+  /** When a worker was given it. */
+  begunAt: number;
 }
 
 interface Lane {
@@ -49,6 +64,8 @@ export interface PoolOptions {
   readonly backend?: string | undefined;
   /** A worker died: nothing can be verified any more. */
   readonly onFatal: (error: Error) => void;
+  /** A worker has answered, so many seconds after it was given a batch. */
+  readonly onBatch?: (seconds: number) => void;
 }
 
 /** The compiled worker, also when this module runs from its source. */
@@ -63,6 +80,10 @@ export class VerifyPool implements TransactionVerifier {
   readonly #lanes: Lane[] = [];
   readonly #waiting: Record<Priority, Job[]> = { block: [], admission: [] };
   #pending = 0;
+  #pendingBytes = 0;
+  #inFlight = 0;
+  #done = 0;
+  #refused = 0;
   #nextBatch = 0;
   #closed = false;
 
@@ -86,6 +107,10 @@ export class VerifyPool implements TransactionVerifier {
           if (job === undefined) return;
           lane.jobs.delete(batch);
           this.#pending -= job.count;
+          this.#pendingBytes -= job.bytes;
+          this.#inFlight -= job.count;
+          this.#done += job.count;
+          options.onBatch?.((performance.now() - job.begunAt) / 1_000);
           this.#feed();
           job.resolve(unpackResults(unpackTransactions(buffer), results));
         },
@@ -103,9 +128,23 @@ export class VerifyPool implements TransactionVerifier {
     return this.#pending;
   }
 
+  get load(): VerifyLoad {
+    const count = (jobs: readonly Job[]): number => jobs.reduce((sum, job) => sum + job.count, 0);
+    return {
+      waiting: { block: count(this.#waiting.block), admission: count(this.#waiting.admission) },
+      inFlight: this.#inFlight,
+      done: this.#done,
+      refused: this.#refused,
+    };
+  }
+
   async check(transactions: readonly Bytes[], priority: Priority): Promise<CheckResult[]> {
     if (this.#closed) throw new ProtocolError('VERIFY_CLOSED', 'the node is stopping');
-    if (priority === 'admission' && this.#pending + transactions.length > MAX_WAITING) {
+    const bytes = transactions.reduce((sum, tx) => sum + tx.length, 0);
+    const full =
+      this.#pending + transactions.length > MAX_WAITING || this.#pendingBytes + bytes > MAX_WAITING_BYTES;
+    if (priority === 'admission' && full) {
+      this.#refused += transactions.length;
       throw new ProtocolError(
         'VERIFY_BUSY',
         'too many transactions wait for verification; try again in a second',
@@ -116,13 +155,18 @@ export class VerifyPool implements TransactionVerifier {
       const part = transactions.slice(i, i + BATCH);
       parts.push(
         new Promise((resolve, reject) => {
-          this.#pending += part.length;
-          this.#waiting[priority].push({
-            buffer: packTransactions(part),
+          const buffer = packTransactions(part);
+          const job: Job = {
+            buffer,
             count: part.length,
+            bytes: buffer.byteLength,
             resolve,
             reject,
-          });
+            begunAt: 0,
+          };
+          this.#pending += job.count;
+          this.#pendingBytes += job.bytes;
+          this.#waiting[priority].push(job);
         }),
       );
     }
@@ -140,6 +184,8 @@ export class VerifyPool implements TransactionVerifier {
       const job = this.#waiting.block.shift() ?? this.#waiting.admission.shift();
       if (job === undefined) return;
       const batch = this.#nextBatch++;
+      job.begunAt = performance.now();
+      this.#inFlight += job.count;
       lane.jobs.set(batch, job);
       lane.worker.postMessage({ batch, buffer: job.buffer }, [job.buffer]);
     }
@@ -159,6 +205,8 @@ export class VerifyPool implements TransactionVerifier {
       lane.jobs.clear();
     }
     this.#pending = 0;
+    this.#pendingBytes = 0;
+    this.#inFlight = 0;
     for (const job of jobs) job.reject(error);
   }
 

@@ -35,6 +35,8 @@ const META_TIP = utf8('tip');
 
 const CACHED_VALUES = 200_000;
 const SCAN_BATCH = 1_000;
+/** Tables that the store keeps open. */
+export const DATABASE_FILES = 1_000;
 
 function at(bucket: number, key: Bytes): Bytes {
   const out = new Uint8Array(1 + key.length);
@@ -46,6 +48,13 @@ function at(bucket: number, key: Bytes): Bytes {
 /** Views of one buffer keep all of it alive: what outlives a block is copied out. */
 const owned = (bytes: Bytes): Bytes =>
   bytes.byteLength === bytes.buffer.byteLength ? plain(bytes) : plain(bytes).slice();
+
+export interface DatabaseOptions {
+  /** Files that the store may keep open. Default `DATABASE_FILES`. */
+  readonly maxOpenFiles?: number;
+  /** A block was written, in so many seconds. */
+  readonly onCommit?: (seconds: number) => void;
+}
 
 interface StateEntry {
   readonly key: Bytes;
@@ -73,11 +82,13 @@ export interface FinalisedBatch {
 export class ChainDatabase {
   readonly #db: ClassicLevel<Bytes, Bytes>;
   readonly #cache = new Map<string, Bytes>();
+  readonly #onCommit: DatabaseOptions['onCommit'];
   #tip: Tip;
 
-  private constructor(db: ClassicLevel<Bytes, Bytes>, tip: Tip) {
+  private constructor(db: ClassicLevel<Bytes, Bytes>, tip: Tip, onCommit: DatabaseOptions['onCommit']) {
     this.#db = db;
     this.#tip = tip;
+    this.#onCommit = onCommit;
   }
 
   /**
@@ -88,6 +99,7 @@ export class ChainDatabase {
   static async open(
     directory: string,
     genesis: { readonly hash: Bytes; readonly entries: () => readonly StateEntry[] },
+    options: DatabaseOptions = {},
   ): Promise<ChainDatabase> {
     const db = new ClassicLevel<Bytes, Bytes>(directory, {
       keyEncoding: 'view',
@@ -95,6 +107,7 @@ export class ChainDatabase {
       writeBufferSize: 64 * 1024 * 1024,
       maxFileSize: 16 * 1024 * 1024,
       cacheSize: 64 * 1024 * 1024,
+      maxOpenFiles: options.maxOpenFiles ?? DATABASE_FILES,
     });
     try {
       await db.open();
@@ -109,7 +122,7 @@ export class ChainDatabase {
       );
     }
     try {
-      return new ChainDatabase(db, await ChainDatabase.#prepare(db, directory, genesis));
+      return new ChainDatabase(db, await ChainDatabase.#prepare(db, directory, genesis), options.onCommit);
     } catch (error) {
       await db.close();
       throw error;
@@ -222,7 +235,9 @@ export class ChainDatabase {
     for (const { view, certificate } of block.nullifications)
       batch.put(at(BUCKET.nullification, u64(view)), certificate);
     batch.put(at(BUCKET.meta, META_TIP), packTip({ height: block.height, hash: block.hash }));
+    const began = performance.now();
     await batch.write({ sync: true });
+    this.#onCommit?.((performance.now() - began) / 1_000);
     for (const { key, value } of block.changes) {
       const name = keyOf(key);
       if (value === undefined) this.#cache.delete(name);

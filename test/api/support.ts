@@ -59,8 +59,10 @@ export async function startVictim(
       mempool: { transactions: 0, bytes: 0 },
       syncing: false,
       uptimeSeconds: 0,
+      warnings: [],
     }),
     unhealthy: () => undefined,
+    warnings: () => [],
     submit: async (transactions) =>
       transactions.map(() => ({ status: 'rejected', id: undefined, code: 'TX_SHAPE', reason: 'no' })),
     transactionStatus: () => ({ status: 'unknown' }),

@@ -75,8 +75,10 @@ export async function startFakeNode(): Promise<FakeNode> {
       mempool: { transactions: 0, bytes: 0 },
       syncing: false,
       uptimeSeconds: 1.5,
+      warnings: [],
     }),
     unhealthy: () => undefined,
+    warnings: () => [],
     submit: async (transactions) =>
       transactions.map((bytes) => {
         try {
