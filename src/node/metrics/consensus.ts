@@ -47,7 +47,7 @@ export function recordFinal(metrics: Metrics, event: FinalEvent): void {
   metrics.inc('kryder_block_bytes_final_total', event.bytes);
 }
 
-/** The same disk, with appends and fsyncs counted. */
+/** The same disk, with written bytes and fsyncs counted. */
 export function measuredDisk(disk: Disk, metrics: Metrics): Disk {
   return {
     list: () => disk.list(),
@@ -59,6 +59,10 @@ export function measuredDisk(disk: Disk, metrics: Metrics): Disk {
     syncDirectory: () => disk.syncDirectory(),
     append: async (name, bytes) => {
       await disk.append(name, bytes);
+      metrics.inc('kryder_journal_written_bytes_total', bytes.length);
+    },
+    overwrite: async (name, offset, bytes) => {
+      await disk.overwrite(name, offset, bytes);
       metrics.inc('kryder_journal_written_bytes_total', bytes.length);
     },
     sync: async (name) => {

@@ -154,7 +154,7 @@ export const METRICS = {
 
   // --- journal and database ----------------------------------------------------------------------------
   kryder_journal_bytes: { kind: 'gauge', help: 'Size of the journal’s active file' },
-  kryder_journal_written_bytes_total: { kind: 'counter', help: 'Bytes appended to the journal' },
+  kryder_journal_written_bytes_total: { kind: 'counter', help: 'Bytes written to the journal' },
   kryder_journal_fsync_seconds: {
     kind: 'histogram',
     help: 'Duration of one fsync of the journal; no vote leaves before it',
