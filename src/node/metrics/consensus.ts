@@ -61,8 +61,8 @@ export function measuredDisk(disk: Disk, metrics: Metrics): Disk {
       await disk.append(name, bytes);
       metrics.inc('kryder_journal_written_bytes_total', bytes.length);
     },
-    overwrite: async (name, offset, bytes) => {
-      await disk.overwrite(name, offset, bytes);
+    overwrite: async (name, bytes) => {
+      await disk.overwrite(name, bytes);
       metrics.inc('kryder_journal_written_bytes_total', bytes.length);
     },
     sync: async (name) => {
