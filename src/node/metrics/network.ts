@@ -6,6 +6,8 @@ import type { Metrics } from './registry.ts';
 
 const METHODS = new Map<number, string>(Object.entries(METHOD).map(([name, number]) => [number, name]));
 const BYTES = /^(hello|votes|proposals)\.(sent|received)\.bytes$/;
+const OFFENCE = 'offences.';
+const REFUSED = 'refused.';
 const BULK_BYTES = /^bulk\.(?:asked|served)\.(sent|received)\.bytes$/;
 
 /** Takes over what `network.metrics()` says. Names that are not known here are left out; a test looks for them. */
@@ -17,8 +19,10 @@ export function recordNetwork(metrics: Metrics, counts: Readonly<Record<string, 
     if (lane !== undefined && direction !== undefined) {
       metrics.total('kryder_network_bytes_total', value, { lane, direction });
     } else if (bulkDirection !== undefined) bulk[bulkDirection as 'sent' | 'received'] += value;
-    else if (name.startsWith('offences.')) {
-      metrics.total('kryder_offences_total', value, { offence: name.slice('offences.'.length) });
+    else if (name.startsWith(OFFENCE)) {
+      metrics.total('kryder_offences_total', value, { offence: name.slice(OFFENCE.length) });
+    } else if (name.startsWith(REFUSED)) {
+      metrics.total('kryder_connections_refused_total', value, { reason: name.slice(REFUSED.length) });
     } else NAMED[name]?.(metrics, value);
   }
   for (const [direction, value] of Object.entries(bulk)) {
@@ -28,7 +32,13 @@ export function recordNetwork(metrics: Metrics, counts: Readonly<Record<string, 
 
 /** Whether a name of the network's counters reaches Prometheus. */
 export function isMapped(name: string): boolean {
-  return BYTES.test(name) || BULK_BYTES.test(name) || name.startsWith('offences.') || name in NAMED;
+  return (
+    BYTES.test(name) ||
+    BULK_BYTES.test(name) ||
+    name.startsWith(OFFENCE) ||
+    name.startsWith(REFUSED) ||
+    name in NAMED
+  );
 }
 
 type Take = (metrics: Metrics, value: number) => void;
@@ -58,9 +68,12 @@ const NAMED: Readonly<Record<string, Take>> = {
   'proposals.queue.bytes': bytes('proposals'),
   'proposals.dropped': dropped('proposals'),
   'hello.queue.length': length('hello'),
+  'hello.queue.bytes': bytes('hello'),
   'hello.dropped': dropped('hello'),
   'bulk.asked.queue.length': length('bulk-waiting'),
   'bulk.asked.inflight': length('bulk-asked'),
+  'bulk.asked.queue.bytes': bytes('bulk-asked'),
+  'bulk.asked.refused': dropped('bulk-asked'),
   'bulk.served.inflight': length('bulk-served'),
   'bulk.served.queue.bytes': bytes('bulk-served'),
   'bulk.served.free.bytes': (m, value) => m.set('kryder_serving_free_bytes', value),
@@ -78,7 +91,17 @@ const NAMED: Readonly<Record<string, Take>> = {
   'peers.connected': state('connected'),
   'peers.ready': state('ready'),
   'peers.validators': state('validator'),
-  'peers.banned': (m, value) => m.set('kryder_bans', value),
+  'peers.persistent': state('persistent'),
+  'peers.banned': (m, value) => m.set('kryder_bans', value, { of: 'peer' }),
+  'peers.bans': (m, value) => m.total('kryder_bans_total', value, { of: 'peer' }),
+  'addresses.banned': (m, value) => m.set('kryder_bans', value, { of: 'address' }),
+  'addresses.bans': (m, value) => m.total('kryder_bans_total', value, { of: 'address' }),
+  'inbound.connections': (m, value) => m.set('kryder_inbound_connections', value, { state: 'open' }),
+  'inbound.handshakes': (m, value) => m.set('kryder_inbound_connections', value, { state: 'handshake' }),
+  'inbound.failed': (m, value) => m.total('kryder_inbound_lost_total', value, { why: 'failed' }),
+  'inbound.evicted': (m, value) => m.total('kryder_inbound_lost_total', value, { why: 'evicted' }),
+  'dial.discovered.dropped': dropped('discovered'),
+  'dial.lookups.refused': dropped('lookups'),
   'records.known': (m, value) => m.set('kryder_peer_records', value),
   'dial.targets': (m, value) => m.set('kryder_dial_targets', value),
   'dial.attempts': (m, value) => m.total('kryder_dials_total', value),

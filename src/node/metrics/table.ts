@@ -6,6 +6,7 @@
  */
 import { API_REFUSALS, API_ROUTES, API_STATUSES } from '../../api/observe.ts';
 import { MISS_REASONS } from '../../consensus/events.ts';
+import { REFUSALS } from '../../p2p/door.ts';
 import { OFFENCES } from '../../p2p/offences.ts';
 import { WARNING_CODES } from '../resources/finding.ts';
 
@@ -174,10 +175,30 @@ export const METRICS = {
   // --- network -----------------------------------------------------------------------------------------
   kryder_peers: {
     kind: 'gauge',
-    help: 'Peers: connected at all, ready (of the same chain), proven to be validators',
-    labels: { state: ['connected', 'ready', 'validator'] },
+    help: 'Peers: connected at all, ready (of the same chain), of these proven validators and persistent ones',
+    labels: { state: ['connected', 'ready', 'validator', 'persistent'] },
   },
-  kryder_bans: { kind: 'gauge', help: 'Peers that are banned at the moment' },
+  kryder_bans: {
+    kind: 'gauge',
+    help: 'Peers and addresses that are banned at the moment',
+    labels: { of: ['peer', 'address'] },
+  },
+  kryder_bans_total: { kind: 'counter', help: 'Bans so far', labels: { of: ['peer', 'address'] } },
+  kryder_inbound_connections: {
+    kind: 'gauge',
+    help: 'Connections that peers made: all, and those still in their handshake',
+    labels: { state: ['open', 'handshake'] },
+  },
+  kryder_inbound_lost_total: {
+    kind: 'counter',
+    help: 'Those that failed before their peer was known, and those without a hello that gave way to new ones',
+    labels: { why: ['failed', 'evicted'] },
+  },
+  kryder_connections_refused_total: {
+    kind: 'counter',
+    help: 'Connections to or from peers that were refused, by reason; docs/network.md explains them',
+    labels: { reason: Object.keys(REFUSALS) as (keyof typeof REFUSALS)[] },
+  },
   kryder_offences_total: {
     kind: 'counter',
     help: 'What peers did wrong; docs/network.md has penalties',
@@ -216,12 +237,14 @@ export const METRICS = {
   kryder_queue_bytes: {
     kind: 'gauge',
     help: 'Bytes in a queue, where they are counted',
-    labels: { queue: ['votes', 'proposals', 'bulk-served', 'gossip'] },
+    labels: { queue: ['votes', 'proposals', 'hello', 'bulk-asked', 'bulk-served', 'gossip'] },
   },
   kryder_queue_dropped_total: {
     kind: 'counter',
     help: 'Entries that a full queue dropped or refused',
-    labels: { queue: ['votes', 'proposals', 'hello', 'gossip', 'verify'] },
+    labels: {
+      queue: ['votes', 'proposals', 'hello', 'bulk-asked', 'gossip', 'discovered', 'lookups', 'verify'],
+    },
   },
 
   // --- transactions ------------------------------------------------------------------------------------
