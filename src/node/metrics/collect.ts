@@ -43,7 +43,7 @@ export function recordNode(metrics: Metrics, figures: NodeFigures): void {
 }
 
 /** What the API's door counts. */
-export function recordApi(metrics: Metrics, counts: Readonly<Record<string, number>>): void {
+function recordApi(metrics: Metrics, counts: Readonly<Record<string, number>>): void {
   const at = (name: string): number => counts[name] ?? 0;
   metrics.set('kryder_api_connections', at('connections'), { state: 'open' });
   metrics.set('kryder_api_connections', at('connections.idle'), { state: 'idle' });
