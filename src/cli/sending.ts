@@ -2,18 +2,20 @@
 import type { Command } from 'commander';
 import { type Bytes, fromHex } from '../codec/bytes.ts';
 import { tagOfFile } from '../node/challenge-file.ts';
-import { readKeyFile } from '../node/key-file.ts';
+import { readKeyFile } from '../node/keys/key-file.ts';
 import { planTransfer, signTransaction } from '../tx/build.ts';
 import type { Output } from '../tx/types.ts';
 import type { ApiClient, ChainStatus } from './client.ts';
 import { type ApiOption, hex32, randomSalt, type WaitOption, withApi, withWait } from './options.ts';
 import { usageError } from './output.ts';
+import { type KeyAccessOptions, keyAccess, withKeyAccess } from './passphrase.ts';
 import { type Submitted, submitAndWait } from './submit.ts';
 
-export type Sending = ApiOption & WaitOption & { readonly key: string };
+export type Sending = ApiOption & WaitOption & KeyAccessOptions & { readonly key: string };
 
 export function withSending(command: Command, whose: string): Command {
-  return withWait(withApi(command.requiredOption('--key <file>', `key file of ${whose}`)));
+  const keyed = command.requiredOption('--key <file>', `key file of ${whose}`);
+  return withWait(withApi(withKeyAccess(keyed)));
 }
 
 export interface OutputPlan<T extends readonly Output[]> {
@@ -35,7 +37,7 @@ export async function sendOutputs<T extends readonly Output[]>(
   client: ApiClient,
   plan: (status: ChainStatus, self: Bytes) => OutputPlan<T>,
 ): Promise<SentOutputs<T>> {
-  const { key } = await readKeyFile(options.key, 'account');
+  const { key } = await readKeyFile(options.key, 'account', keyAccess(options));
   const status = await client.status();
   const { parameters, height } = status;
   const { outputs, latest } = plan(status, key.publicKey);

@@ -14,7 +14,7 @@ import {
   peerAddress,
   peerRule,
 } from './addresses.ts';
-import { bytes, type Kind, list, onOff, whole } from './kinds.ts';
+import { bytes, type Kind, list, onOff, optional, text, whole } from './kinds.ts';
 import { type LogLevels, logLevels } from './log-levels.ts';
 
 const KIB = 1024;
@@ -26,6 +26,7 @@ export const GROUPS = [
   'Network',
   'Limits of the network',
   'API',
+  'Keys',
   'Mempool',
   'Work and storage',
   'Resources',
@@ -145,6 +146,19 @@ export const SETTINGS = {
     variable: 'KRYDER_API_LISTEN',
   }),
 
+  passphraseFile: setting({
+    group: 'Keys',
+    kind: optional(text('<file>', 'the path of a file, mode 0600, with the passphrase on one line')),
+    default: undefined,
+    meaning: 'passphrase of the consensus key; without it $KRYDER_PASSPHRASE is taken, or the terminal asks',
+  }),
+  plainKeys: setting({
+    group: 'Keys',
+    kind: onOff(),
+    default: false,
+    meaning: 'take a consensus key that is not encrypted, as on a test network',
+  }),
+
   mempoolTransactions: setting({
     group: 'Mempool',
     kind: whole(100, 10_000_000, 'transactions'),
@@ -237,6 +251,9 @@ export function variableOf(name: SettingName): string {
 export const OTHER_VARIABLES: Readonly<Record<string, string>> = {
   KRYDER_DIR: 'the data directory of `kryder node` and `kryder config`, where `--dir` is not given',
   KRYDER_API: 'address of a node’s API, for all commands that talk to one (default: http://127.0.0.1:7070)',
+  KRYDER_PASSPHRASE:
+    'passphrase of key files, where no file with it is named; a process takes it out of its environment when it reads it',
+  KRYDER_NEW_PASSPHRASE: 'the new one, for `kryder keys passphrase`',
   KRYDER_FAIL_POINT: 'for tests of crashes: the named place at which the process shall die',
 };
 

@@ -17,7 +17,9 @@ import { kindName, sameSubject, subjectEpoch, subjectView, voteMessage } from '.
 type SignerErrorCode =
   | 'SIGN_NOT_A_VALIDATOR'
   | 'SIGN_EPOCH'
+  | 'KEY_RETIRED'
   | 'SIGN_BELOW_FLOOR'
+  | 'SIGN_BELOW_HISTORY'
   | 'SIGN_CONFLICT'
   | 'SIGN_FINALIZE_AFTER_NULLIFY'
   | 'SIGN_NULLIFY_AFTER_FINALIZE'
@@ -39,15 +41,28 @@ export class Signer {
   readonly #genesisHash: Bytes;
   readonly #journal: Journal;
   readonly #equivocated = new Set<number>();
+  /** What the key may have signed in another journal ends here. */
+  readonly #history: number;
   #floor = 0;
 
-  /** Throws `SIGN_NOT_A_VALIDATOR` if the set does not hold the key. */
+  /**
+   * Throws `SIGN_NOT_A_VALIDATOR` if the set does not hold the key, and `KEY_RETIRED` if its history was
+   * exported from this journal: the key then signs somewhere else.
+   */
   constructor({ key, set, genesisHash, journal }: SignerOptions) {
     const index = indexOfKey(set, key.publicKey);
     if (index === undefined) {
       throw new ProtocolError<SignerErrorCode>('SIGN_NOT_A_VALIDATOR', 'the key is not in the validator set');
     }
+    const history = journal.state.historyOf(key.publicKey);
+    if (history?.retired === true) {
+      throw new ProtocolError<SignerErrorCode>(
+        'KEY_RETIRED',
+        'the signing history of this key was exported from here: it signs nothing until a newer one is imported',
+      );
+    }
     this.index = index;
+    this.#history = history?.view ?? 0;
     this.#key = key;
     this.#epoch = set.epoch;
     this.#genesisHash = genesisHash;
@@ -98,6 +113,7 @@ export class Signer {
       this.#journal.state.ownVote(this.index, kind, view) !== undefined;
     if (subjectEpoch(subject) !== this.#epoch) refuse('SIGN_EPOCH');
     if (view <= Math.max(this.#floor, this.#journal.state.floor)) refuse('SIGN_BELOW_FLOOR');
+    if (view <= this.#history) refuse('SIGN_BELOW_HISTORY');
     if (givenAnother) refuse('SIGN_CONFLICT');
     if (subject.kind === NULLIFY && has(FINALIZE)) refuse('SIGN_NULLIFY_AFTER_FINALIZE');
     if (subject.kind === FINALIZE && has(NULLIFY)) refuse('SIGN_FINALIZE_AFTER_NULLIFY');

@@ -5,19 +5,37 @@
  *     node.json            its settings, see src/config
  *     host.key.json        network identity
  *     consensus.key.json   only for a validator
- *     db/                  classic-level; its lock keeps a second process out
+ *     signing.json         only for a validator: whether that key may have begun to vote here
+ *     db/                  classic-level
  *     journal/             the consensus journal
+ *
+ * One process works on it at a time: `lockDataDirectory` comes before everything else.
  */
 import { randomBytes } from 'node:crypto';
 import { mkdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { type Genesis, genesisFromJson, genesisToJson, MAX_GENESIS_BYTES } from '../chain/genesis.ts';
-import type { Bytes } from '../codec/bytes.ts';
+import {
+  type Genesis,
+  genesisFromJson,
+  genesisHash,
+  genesisToJson,
+  MAX_GENESIS_BYTES,
+} from '../chain/genesis.ts';
+import { type Bytes, equal } from '../codec/bytes.ts';
 import { ProtocolError } from '../codec/errors.ts';
 import { writeSettings } from '../config/file.ts';
 import type { Settings } from '../config/settings.ts';
+import { publicKeyOf } from '../crypto/keys.ts';
 import { isThere, writeWholeFile } from '../storage/whole-file.ts';
-import { type KeyFile, readKeyFile, writeKeyFile } from './key-file.ts';
+import {
+  copyKeyFile,
+  inspectKeyFile,
+  type KeyAccess,
+  type KeyFile,
+  readKeyFile,
+  writeKeyFile,
+} from './keys/key-file.ts';
+import { writeMarker } from './keys/signing-marker.ts';
 
 export interface DataDirectory {
   readonly path: string;
@@ -29,11 +47,16 @@ export interface DataDirectory {
   readonly consensusKey: KeyFile | undefined;
 }
 
-const FILE = {
-  genesis: 'genesis.json',
-  host: 'host.key.json',
-  consensus: 'consensus.key.json',
-} as const;
+/** Where the parts of the data directory at `path` are. */
+export function dataDirectoryFiles(path: string) {
+  return {
+    genesis: join(path, 'genesis.json'),
+    hostKey: join(path, 'host.key.json'),
+    consensusKey: join(path, 'consensus.key.json'),
+    database: join(path, 'db'),
+    journal: join(path, 'journal'),
+  };
+}
 
 async function readText(path: string, most: number): Promise<string> {
   let text: string;
@@ -55,43 +78,70 @@ export async function readGenesisFile(path: string): Promise<Genesis> {
   return genesisFromJson(await readText(path, MAX_GENESIS_BYTES));
 }
 
+/** A validator's key: a seed, written in plain text, or a key file, copied as it is. */
+export type ConsensusKeySource = { readonly seed: Bytes } | { readonly file: string };
+
 /**
  * Makes a data directory. Refuses (`DATA_DIRECTORY_EXISTS`) to touch one that has a genesis already.
- * What an interrupted call has left is completed. `settings` holds only what was chosen; `seeds` are 32 bytes, the host's is made if need be.
+ * What an interrupted call has left is completed. `settings` holds only what was chosen; the host's seed (32
+ * bytes) is made if need be. A consensus key is taken for one that has never voted: a history, if it has one, must
+ * be imported.
  */
 export async function initDataDirectory(
   path: string,
   genesis: Genesis,
   settings: Partial<Settings>,
-  seeds: { readonly host?: Bytes; readonly consensus?: Bytes },
+  keys: { readonly host?: Bytes; readonly consensus?: ConsensusKeySource },
 ): Promise<void> {
+  const files = dataDirectoryFiles(path);
   await mkdir(path, { recursive: true, mode: 0o700 });
-  const genesisPath = join(path, FILE.genesis);
-  if (await isThere(genesisPath)) {
+  if (await isThere(files.genesis)) {
     throw new ProtocolError(
       'DATA_DIRECTORY_EXISTS',
       `${path} is a data directory already; choose another one`,
     );
   }
   await writeSettings(path, settings);
-  const hostPath = join(path, FILE.host);
-  if (!(await isThere(hostPath)))
-    await writeKeyFile(hostPath, 'host', seeds.host ?? new Uint8Array(randomBytes(32)));
-  if (seeds.consensus !== undefined)
-    await writeKeyFile(join(path, FILE.consensus), 'consensus', seeds.consensus);
-  await writeWholeFile(genesisPath, genesisToJson(genesis));
+  if (!(await isThere(files.hostKey))) {
+    await writeKeyFile(files.hostKey, 'host', keys.host ?? new Uint8Array(randomBytes(32)), 'plain');
+  }
+  if (keys.consensus !== undefined) {
+    const publicKey = await placeConsensusKey(files.consensusKey, keys.consensus);
+    const marker = { genesisHash: genesisHash(genesis), publicKey, journal: 'none', serial: 0 } as const;
+    await writeMarker(path, marker);
+  }
+  // Last: a directory with a genesis is whole.
+  await writeWholeFile(files.genesis, genesisToJson(genesis));
 }
 
-/** Reads a data directory. Throws `DATA_DIRECTORY`, `GENESIS_INVALID` or `KEY_FILE`, saying what to do. */
-export async function openDataDirectory(path: string): Promise<DataDirectory> {
-  const genesis = await readGenesisFile(join(path, FILE.genesis));
-  const consensusPath = join(path, FILE.consensus);
+/** Puts the key into the directory, or finds it there; returns its public key. */
+async function placeConsensusKey(path: string, source: ConsensusKeySource): Promise<Bytes> {
+  const wanted =
+    'seed' in source ? publicKeyOf(source.seed) : (await inspectKeyFile(source.file, 'consensus')).publicKey;
+  if (await isThere(path)) {
+    const { publicKey } = await inspectKeyFile(path, 'consensus');
+    if (equal(publicKey, wanted)) return publicKey;
+    throw new ProtocolError('DATA_DIRECTORY_EXISTS', `${path} holds another key; choose another directory`);
+  }
+  if ('seed' in source) await writeKeyFile(path, 'consensus', source.seed, 'plain');
+  else await copyKeyFile(source.file, path, 'consensus');
+  return wanted;
+}
+
+/**
+ * Reads a data directory. Throws `DATA_DIRECTORY`, `GENESIS_INVALID`, or what `readKeyFile` throws, saying what
+ * to do. `keys` opens the key files.
+ */
+export async function openDataDirectory(path: string, keys: KeyAccess): Promise<DataDirectory> {
+  const files = dataDirectoryFiles(path);
+  const genesis = await readGenesisFile(files.genesis);
+  const validates = await isThere(files.consensusKey);
   return {
     path,
-    database: join(path, 'db'),
-    journal: join(path, 'journal'),
+    database: files.database,
+    journal: files.journal,
     genesis,
-    hostKey: await readKeyFile(join(path, FILE.host), 'host'),
-    consensusKey: (await isThere(consensusPath)) ? await readKeyFile(consensusPath, 'consensus') : undefined,
+    hostKey: await readKeyFile(files.hostKey, 'host', keys),
+    consensusKey: validates ? await readKeyFile(files.consensusKey, 'consensus', keys) : undefined,
   };
 }

@@ -33,6 +33,8 @@ import { selectVerifier } from './crypto/select.ts';
 import type { DataDirectory } from './data-directory.ts';
 import { TransactionRelay } from './gossip.ts';
 import { nodeHashBackend } from './hash.ts';
+import { lockConsensusKey } from './keys/locks.ts';
+import { admitSigner } from './keys/signing-guard.ts';
 import type { LaneParts } from './lane-parts.ts';
 import { ConsensusLanes, networkHandlers } from './lanes.ts';
 import { mempoolLimits, networkLimits } from './limits.ts';
@@ -193,6 +195,9 @@ class KryderNode implements RunningNode {
 
     if (consensusKey !== undefined && index === undefined)
       log.warn('the consensus key is not in the validator set: following only');
+    const disk = await FileDisk.open(journal);
+    this.#keep(() => disk.close());
+    if (index !== undefined) await this.#admitSigner(disk, database.tip.height);
     const network = await createNetwork({
       privateKey: hostKey.seed,
       listen: settings.listen,
@@ -253,8 +258,6 @@ class KryderNode implements RunningNode {
       onBuildFailed: (error) =>
         logs('chain').error({ err: error }, 'no block could be built; the view is lost'),
     });
-    const disk = await FileDisk.open(journal);
-    this.#keep(() => disk.close());
     const replica = new Replica({
       set: this.#set,
       genesisHash: this.#genesisHash,
@@ -351,6 +354,15 @@ class KryderNode implements RunningNode {
     );
   }
 
+  /** The consensus key may sign here: nobody else on this machine does, and what it has signed is known. */
+  async #admitSigner(disk: FileDisk, height: number): Promise<void> {
+    const { path: directory, consensusKey } = this.#directory;
+    const lock = await lockConsensusKey(consensusKey!.seed, directory);
+    this.#keep(() => lock.release());
+    const { publicKey } = consensusKey!.key;
+    await admitSigner({ directory, disk, set: this.#set, genesisHash: this.#genesisHash, publicKey }, height);
+  }
+
   #peers(network: Network): Peers {
     const ready = (): string[] =>
       network.peers().flatMap((peer) => (peer.status === 'ready' ? [peer.id] : []));
@@ -413,7 +425,10 @@ class KryderNode implements RunningNode {
         );
         return;
       case 'refused':
-        log.error({ view: report.view, code: report.code }, 'the signer refused a vote');
+        // A validator that was moved here catches up to where it signed elsewhere: nothing is wrong.
+        if (report.code === 'SIGN_BELOW_HISTORY')
+          log.info({ view: report.view }, 'no vote yet: this key may have voted in this view elsewhere');
+        else log.error({ view: report.view, code: report.code }, 'the signer refused a vote');
         return;
       case 'application-failed':
         if (this.#stopping === undefined) this.#fatal(report.error);

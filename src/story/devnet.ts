@@ -21,7 +21,7 @@ import { ProtocolError } from '../codec/errors.ts';
 import { publicKeyOf } from '../crypto/keys.ts';
 import type { ChainParameters } from '../ledger/parameters.ts';
 import { initDataDirectory, readGenesisFile } from '../node/data-directory.ts';
-import { writeKeyFile } from '../node/key-file.ts';
+import { writeKeyFile } from '../node/keys/key-file.ts';
 import { Child } from './child.ts';
 import { requestText } from './http.ts';
 import { newGenesis } from './new-genesis.ts';
@@ -90,19 +90,19 @@ export async function createDevnet(dir: string, plan: DevnetPlan): Promise<void>
   });
   await mkdir(dir, { recursive: true, mode: 0o700 });
   await writeFile(genesisFileOf(dir), genesisToJson(genesis));
-  await writeKeyFile(faucetFileOf(dir), 'account', faucet);
+  await writeKeyFile(faucetFileOf(dir), 'account', faucet, 'plain');
   const ports = await freePorts(2 * count);
   const address = (index: number): string => `/ip4/127.0.0.1/tcp/${ports[index]}`;
   for (let i = 0; i < count; i++) {
     const bootstrap = count === 1 ? [] : [address(i === 0 ? 1 : 0)];
     const api = { host: '127.0.0.1', port: ports[count + i]! };
-    const settings = { listen: [address(i)], bootstrap, api };
+    const settings = { listen: [address(i)], bootstrap, api, plainKeys: true };
     const consensus = seeds[i];
     await initDataDirectory(
       nodeDirectory(dir, i),
       genesis,
       settings,
-      consensus === undefined ? {} : { consensus },
+      consensus === undefined ? {} : { consensus: { seed: consensus } },
     );
   }
   const { validators, followers } = plan;

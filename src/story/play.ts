@@ -12,7 +12,7 @@ import { formatKry, parseKry } from '../codec/amount.ts';
 import { toHex } from '../codec/bytes.ts';
 import { ProtocolError } from '../codec/errors.ts';
 import type { FileTag } from '../node/challenge-file.ts';
-import { readKeyFile } from '../node/key-file.ts';
+import { PLAIN_ACCESS, readKeyFile } from '../node/keys/key-file.ts';
 import { OUTPUT_PAY } from '../tx/types.ts';
 import { Child, type Line } from './child.ts';
 import { type Devnet, faucetFileOf, genesisFileOf } from './devnet.ts';
@@ -162,7 +162,7 @@ export class Play {
   }
 
   async #fund(address: string): Promise<void> {
-    const { key } = await readKeyFile(faucetFileOf(this.#dir), 'account');
+    const { key } = await readKeyFile(faucetFileOf(this.#dir), 'account', PLAIN_ACCESS);
     const { txLifetime } = this.#genesis.parameters;
     const wallet = { genesis: this.#genesis, key, client: this.#clients[0]! };
     const { height } = await pay(wallet, async (now) => ({

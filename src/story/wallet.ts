@@ -9,7 +9,7 @@ import { submitAndWait } from '../cli/submit.ts';
 import { type Bytes, toHex } from '../codec/bytes.ts';
 import { isProtocolError, ProtocolError } from '../codec/errors.ts';
 import type { SigningKey } from '../crypto/interfaces.ts';
-import { readKeyFile, writeKeyFile } from '../node/key-file.ts';
+import { PLAIN_ACCESS, readKeyFile, writeKeyFile } from '../node/keys/key-file.ts';
 import { isThere } from '../storage/whole-file.ts';
 import { planTransfer, signTransaction } from '../tx/build.ts';
 import type { Output } from '../tx/types.ts';
@@ -27,13 +27,14 @@ export function patience(genesis: Genesis): number {
 
 /** A new account key in `dir`, of nobody else's making. */
 export function newAccountKey(dir: string): Promise<SigningKey> {
-  return writeKeyFile(join(dir, 'account.key.json'), 'account', new Uint8Array(randomBytes(32)));
+  const seed = new Uint8Array(randomBytes(32));
+  return writeKeyFile(join(dir, 'account.key.json'), 'account', seed, 'plain');
 }
 
 /** The account key in `dir`; a new one where there is none. */
 export async function accountKeyIn(dir: string): Promise<SigningKey> {
   const path = join(dir, 'account.key.json');
-  return (await isThere(path)) ? (await readKeyFile(path, 'account')).key : newAccountKey(dir);
+  return (await isThere(path)) ? (await readKeyFile(path, 'account', PLAIN_ACCESS)).key : newAccountKey(dir);
 }
 
 /** Throws `GENESIS_MISMATCH` unless the node serves the chain of this genesis. */

@@ -11,7 +11,7 @@ import { toHex } from '../../src/codec/bytes.ts';
 import { loadSettings } from '../../src/config/file.ts';
 import { publicKeyOf } from '../../src/crypto/keys.ts';
 import { openDataDirectory, readGenesisFile } from '../../src/node/data-directory.ts';
-import { readKeyFile } from '../../src/node/key-file.ts';
+import { PLAIN_ACCESS, readKeyFile } from '../../src/node/keys/key-file.ts';
 import { run as runIn } from './run.ts';
 
 const ADDRESS = encodeAddress(publicKeyOf(new Uint8Array(32).fill(5)));
@@ -27,7 +27,19 @@ afterEach(async () => {
 });
 
 const make = (...more: string[]) =>
-  run('genesis', 'new', '--name', 'harbour', '--validators', '2', '--out', path('chain'), '--json', ...more);
+  run(
+    'genesis',
+    'new',
+    '--name',
+    'harbour',
+    '--validators',
+    '2',
+    '--out',
+    path('chain'),
+    '--plain',
+    '--json',
+    ...more,
+  );
 
 describe('kryder genesis', () => {
   it('makes a genesis file with a consensus key file for each validator, and checks it', async () => {
@@ -42,7 +54,7 @@ describe('kryder genesis', () => {
     ]);
     for (const [i, keyFile] of (made.json.keyFiles as string[]).entries()) {
       expect((await stat(keyFile)).mode & 0o777).toBe(0o600);
-      const { key } = await readKeyFile(keyFile, 'consensus');
+      const { key } = await readKeyFile(keyFile, 'consensus', PLAIN_ACCESS);
       expect(key.publicKey).toEqual(g.validators[i]!.publicKey);
     }
 
@@ -89,7 +101,16 @@ describe('kryder genesis', () => {
 
 describe('kryder init', () => {
   const initialise = (...more: string[]) =>
-    run('init', '--dir', path('data'), '--genesis', path('chain', 'genesis.json'), '--json', ...more);
+    run(
+      'init',
+      '--dir',
+      path('data'),
+      '--genesis',
+      path('chain', 'genesis.json'),
+      '--plain-keys',
+      '--json',
+      ...more,
+    );
 
   it('makes the data directory of a validator, with what was said about the network', async () => {
     await make();
@@ -99,7 +120,7 @@ describe('kryder init', () => {
       ...['--bootstrap', '/ip4/127.0.0.1/tcp/9003'],
     );
     expect(made).toMatchObject({ status: 0, json: { chain: 'harbour', validator: 1 } });
-    const { consensusKey } = await openDataDirectory(path('data'));
+    const { consensusKey } = await openDataDirectory(path('data'), PLAIN_ACCESS);
     const { settings } = await loadSettings(path('data'));
     expect(settings).toMatchObject({
       listen: ['/ip4/127.0.0.1/tcp/9001', '/ip4/127.0.0.1/tcp/9002'],
@@ -117,7 +138,7 @@ describe('kryder init', () => {
   it('makes one that only follows when there is no consensus key', async () => {
     await make();
     expect(await initialise()).toMatchObject({ status: 0, json: { validator: null } });
-    expect((await openDataDirectory(path('data'))).consensusKey).toBeUndefined();
+    expect((await openDataDirectory(path('data'), PLAIN_ACCESS)).consensusKey).toBeUndefined();
   });
 
   it('refuses a key that is no validator’s, a key of another kind, and an address that is none', async () => {

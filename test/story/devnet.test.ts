@@ -7,7 +7,7 @@ import { DEVNET_PARAMETERS, genesisHash } from '../../src/chain/genesis.ts';
 import { equal, toHex } from '../../src/codec/bytes.ts';
 import { loadSettings } from '../../src/config/file.ts';
 import { openDataDirectory, readGenesisFile } from '../../src/node/data-directory.ts';
-import { readKeyFile } from '../../src/node/key-file.ts';
+import { PLAIN_ACCESS, readKeyFile } from '../../src/node/keys/key-file.ts';
 import { Child } from '../../src/story/child.ts';
 import {
   createDevnet,
@@ -86,7 +86,9 @@ describe('the folder of a devnet', () => {
     await createDevnet(net, { validators: 3, followers: 1, parameters });
     expect(await readDevnet(net)).toEqual({ validators: 3, followers: 1 });
 
-    const nodes = await Promise.all([0, 1, 2, 3].map((i) => openDataDirectory(join(net, `node-${i}`))));
+    const nodes = await Promise.all(
+      [0, 1, 2, 3].map((i) => openDataDirectory(join(net, `node-${i}`), PLAIN_ACCESS)),
+    );
     const settings = await Promise.all(
       [0, 1, 2, 3].map(async (i) => (await loadSettings(join(net, `node-${i}`))).settings),
     );
@@ -105,7 +107,7 @@ describe('the folder of a devnet', () => {
 
     const genesis = await readGenesisFile(genesisFileOf(net));
     for (const node of nodes) expect(genesisHash(node.genesis)).toEqual(genesisHash(genesis));
-    const { key } = await readKeyFile(faucetFileOf(net), 'account');
+    const { key } = await readKeyFile(faucetFileOf(net), 'account', PLAIN_ACCESS);
     expect(genesis.accounts).toEqual([{ address: key.publicKey, amount: FAUCET_AMOUNT }]);
   });
 

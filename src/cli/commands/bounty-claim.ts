@@ -4,13 +4,14 @@ import { decodeAddress, encodeAddress } from '../../codec/address.ts';
 import { type Bytes, fromHex, toHex } from '../../codec/bytes.ts';
 import { challengeSeedsOfFile } from '../../node/challenge-file.ts';
 import { selectSigningKeys } from '../../node/crypto/select.ts';
-import { readKeyFile } from '../../node/key-file.ts';
+import { readKeyFile } from '../../node/keys/key-file.ts';
 import { type AnsweredClaim, signClaims } from '../../tx/build.ts';
 import { MAX_CLAIMS } from '../../tx/types.ts';
 import { claimable } from '../claimable.ts';
 import { ApiClient, type OpenBountyAnswer } from '../client.ts';
 import { hex32, randomSalt } from '../options.ts';
 import { addCommand, CommandError, EXIT, remark } from '../output.ts';
+import { keyAccess } from '../passphrase.ts';
 import { type Sending, tagOf, withSending } from '../sending.ts';
 import { describe, submitAndWait } from '../submit.ts';
 
@@ -62,7 +63,7 @@ export function registerClaim(bounty: Command): void {
         .option('--destination <address>', 'who is paid (default: the steward)')
         .option('--force', 'submit the claim even if the copy does not answer the challenge'),
     run: async (_, options) => {
-      const { key } = await readKeyFile(options.key, 'account');
+      const { key } = await readKeyFile(options.key, 'account', keyAccess(options));
       const destination =
         options.destination === undefined ? key.publicKey : decodeAddress(options.destination);
       const client = new ApiClient(options.api);

@@ -7,12 +7,14 @@ import { decodeAddress } from '../../codec/address.ts';
 import { formatKry, parseKry } from '../../codec/amount.ts';
 import { toHex } from '../../codec/bytes.ts';
 import { readGenesisFile } from '../../node/data-directory.ts';
-import { writeKeyFile } from '../../node/key-file.ts';
+import { writeKeyFile } from '../../node/keys/key-file.ts';
 import { newGenesis, PARAMETER_SETS, withParameters } from '../../story/new-genesis.ts';
 import { collect, wholeNumber } from '../options.ts';
 import { type Answer, addCommand, CommandError, EXIT, usageError } from '../output.ts';
+import { newProtection, type PassphraseOption, withPassphrase } from '../passphrase.ts';
 
-interface NewOptions {
+interface NewOptions extends PassphraseOption {
+  readonly plain?: boolean;
   readonly name: string;
   readonly validators: string;
   readonly stake: string;
@@ -81,9 +83,9 @@ function parametersOf(options: NewOptions) {
 function registerNew(group: Command): void {
   addCommand<NewOptions>(group, {
     usage: 'new',
-    description: 'make a genesis file and a consensus key file for each of its validators',
+    description: 'make a genesis file and an encrypted consensus key file for each of its validators',
     configure: (c) =>
-      c
+      withPassphrase(c)
         .requiredOption('--name <name>', 'name of the chain: a-z, 0-9 and "-"')
         .requiredOption('--validators <n>', 'how many validators it begins with')
         .requiredOption('--out <dir>', 'where to write genesis.json and the key files')
@@ -91,7 +93,8 @@ function registerNew(group: Command): void {
         .option('--account <address=kry>', 'a first balance; may be repeated', collect)
         .option('--parameters <set>', `${Object.keys(PARAMETER_SETS).join(' or ')}`, 'devnet')
         .option('--interval <ms>', 'time between blocks')
-        .option('--set <parameter=value>', 'another value of a parameter, amounts in µKRY', collect),
+        .option('--set <parameter=value>', 'another value of a parameter, amounts in µKRY', collect)
+        .option('--plain', 'leave the keys in their files in plain text: for test networks'),
     run: async (_, options) => {
       const { genesis, seeds } = newGenesis({
         name: options.name,
@@ -100,6 +103,7 @@ function registerNew(group: Command): void {
         accounts: (options.account ?? []).map(parseAccount),
         parameters: parametersOf(options),
       });
+      const protection = await newProtection(options);
       await mkdir(options.out, { recursive: true, mode: 0o700 });
       const file = join(options.out, 'genesis.json');
       await writeFile(file, genesisToJson(genesis), { flag: 'wx' }).catch((error: NodeJS.ErrnoException) => {
@@ -112,7 +116,9 @@ function registerNew(group: Command): void {
         );
       });
       const keyFiles = seeds.map((_seed, i) => join(options.out, `validator-${i}.consensus.key.json`));
-      for (const [i, seed] of seeds.entries()) await writeKeyFile(keyFiles[i]!, 'consensus', seed);
+      for (const [i, seed] of seeds.entries()) {
+        await writeKeyFile(keyFiles[i]!, 'consensus', seed, protection);
+      }
       const { json, text } = describe(genesis);
       return {
         json: { file, keyFiles, ...json },

@@ -2,17 +2,31 @@
 import { resolve } from 'node:path';
 import type { Command } from 'commander';
 import { genesisHash } from '../../chain/genesis.ts';
-import { equal, toHex } from '../../codec/bytes.ts';
+import { type Bytes, equal, toHex } from '../../codec/bytes.ts';
 import { chosenSettings } from '../../config/resolve.ts';
 import { initDataDirectory, readGenesisFile } from '../../node/data-directory.ts';
-import { readKeyFile } from '../../node/key-file.ts';
+import { inspectKeyFile, readKeyFile } from '../../node/keys/key-file.ts';
 import { addCommand, usageError } from '../output.ts';
+import { type KeyAccessOptions, keyAccess } from '../passphrase.ts';
 import { flagsOf, withSettings } from '../settings-options.ts';
 
-interface InitOptions {
+interface InitOptions extends KeyAccessOptions {
   readonly dir: string;
   readonly genesis: string;
   readonly consensusKey?: string;
+}
+
+/**
+ * The public key in a validator's key file. The file is copied, so its passphrase is needed only to see that it
+ * is the right one, which is done where it was given anyway.
+ */
+async function consensusKeyOf(file: string, options: InitOptions): Promise<Bytes> {
+  const { publicKey, encrypted } = await inspectKeyFile(file, 'consensus');
+  const given = [options.passphraseFile, process.env.KRYDER_PASSPHRASE, process.env.KRYDER_PASSPHRASE_FILE];
+  if (!encrypted || given.some((value) => value !== undefined)) {
+    await readKeyFile(file, 'consensus', keyAccess(options));
+  }
+  return publicKey;
 }
 
 export function register(program: Command): void {
@@ -24,15 +38,18 @@ export function register(program: Command): void {
         c
           .requiredOption('--dir <dir>', 'the data directory')
           .requiredOption('--genesis <file>', 'genesis file of the chain')
-          .option('--consensus-key <file>', 'key file of a validator; without it the node follows'),
+          .option(
+            '--consensus-key <file>',
+            'key file of a validator, copied as it is; without it the node follows',
+          ),
       ),
     run: async (_, options) => {
       const settings = chosenSettings(flagsOf(options));
       const genesis = await readGenesisFile(options.genesis);
       const consensus =
-        options.consensusKey === undefined ? undefined : await readKeyFile(options.consensusKey, 'consensus');
+        options.consensusKey === undefined ? undefined : await consensusKeyOf(options.consensusKey, options);
       const index = genesis.validators.findIndex(
-        ({ publicKey }) => consensus !== undefined && equal(publicKey, consensus.key.publicKey),
+        ({ publicKey }) => consensus !== undefined && equal(publicKey, consensus),
       );
       if (consensus !== undefined && index < 0) {
         throw usageError(
@@ -44,7 +61,7 @@ export function register(program: Command): void {
         options.dir,
         genesis,
         settings,
-        consensus === undefined ? {} : { consensus: consensus.seed },
+        options.consensusKey === undefined ? {} : { consensus: { file: options.consensusKey } },
       );
       const hash = toHex(genesisHash(genesis));
       const dir = resolve(options.dir);

@@ -4,7 +4,9 @@ import { genesisHash } from '../../chain/genesis.ts';
 import { toHex } from '../../codec/bytes.ts';
 import { loadSettings } from '../../config/file.ts';
 import { openDataDirectory } from '../../node/data-directory.ts';
+import { lockDataDirectory } from '../../node/keys/locks.ts';
 import { CommandError, exitOf, printJson } from '../output.ts';
+import { keyAccess } from '../passphrase.ts';
 import { addService, type ServiceContext } from '../service.ts';
 import { type DirectoryOption, flagsOf, withDirectory, withSettings } from '../settings-options.ts';
 import { packageVersion } from '../version.ts';
@@ -22,11 +24,20 @@ function abandoned(): Promise<void> {
 }
 
 async function run(options: NodeCommandOptions, context: ServiceContext): Promise<void> {
+  const lock = await lockDataDirectory(options.dir);
+  try {
+    await runLocked(options, context);
+  } finally {
+    await lock.release();
+  }
+}
+
+async function runLocked(options: NodeCommandOptions, context: ServiceContext): Promise<void> {
   const configuration = await loadSettings(options.dir, {
     flags: flagsOf(options),
     environment: process.env,
   });
-  const directory = await openDataDirectory(options.dir);
+  const directory = await openDataDirectory(options.dir, keyAccess(configuration.settings, context.stop));
   // Loaded here: the network libraries take a while, and no other command needs them.
   const { startNode } = await import('../../node/node.ts');
   const node = await startNode(directory, { configuration, version: packageVersion() });

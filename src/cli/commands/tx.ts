@@ -4,7 +4,8 @@ import type { Command } from 'commander';
 import { decodeAddress, encodeAddress } from '../../codec/address.ts';
 import { formatKry, parseKry } from '../../codec/amount.ts';
 import { type Bytes, fromHex, toHex } from '../../codec/bytes.ts';
-import { readKeyFile } from '../../node/key-file.ts';
+import type { SigningKey } from '../../crypto/interfaces.ts';
+import { readKeyFile } from '../../node/keys/key-file.ts';
 import { planTransfer, signersOf, signTransaction } from '../../tx/build.ts';
 import { decodeBody, decodeTransaction } from '../../tx/decode.ts';
 import { encodeBody, transactionId } from '../../tx/encode.ts';
@@ -21,6 +22,7 @@ import {
   withWait,
 } from '../options.ts';
 import { type Answer, addCommand, usageError } from '../output.ts';
+import { type KeyAccessOptions, keyAccess, withKeyAccess } from '../passphrase.ts';
 import { describe, submitAndWait } from '../submit.ts';
 
 interface Payment {
@@ -80,13 +82,17 @@ async function hexArgument(text: string): Promise<Bytes> {
 }
 
 function registerSend(tx: Command): void {
-  addCommand<Payment & ApiOption & WaitOption & { key: string }>(tx, {
+  addCommand<Payment & ApiOption & WaitOption & KeyAccessOptions & { key: string }>(tx, {
     usage: 'send',
     description: 'pay KRY from an account to an address',
     configure: (c) =>
-      withWait(withApi(withPayment(c.requiredOption('--key <file>', 'key file of the account that pays')))),
+      withWait(
+        withApi(
+          withPayment(withKeyAccess(c.requiredOption('--key <file>', 'key file of the account that pays'))),
+        ),
+      ),
     run: async (_, options) => {
-      const { key } = await readKeyFile(options.key, 'account');
+      const { key } = await readKeyFile(options.key, 'account', keyAccess(options));
       const client = new ApiClient(options.api);
       const status = await client.status();
       const body = planPayment(key.publicKey, options, status);
@@ -122,16 +128,19 @@ function registerOffline(tx: Command): void {
     },
   });
 
-  addCommand<{ key: string[]; genesis: string }>(tx, {
+  addCommand<KeyAccessOptions & { key: string[]; genesis: string }>(tx, {
     usage: 'sign <body>',
     description: 'sign a body (hex, or @file) without a network; show what it does first',
     configure: (c) =>
-      c
+      withKeyAccess(c)
         .requiredOption('--key <file...>', 'key files of all that must sign')
         .requiredOption('--genesis <hash>', 'genesis hash of the chain that it is for'),
     run: async ([text], options) => {
       const body = decodeBody(await hexArgument(text!));
-      const keys = await Promise.all(options.key.map(async (file) => (await readKeyFile(file)).key));
+      const access = keyAccess(options);
+      const keys: SigningKey[] = [];
+      // One by one: each may have to be asked for, and each takes a good deal of memory to open.
+      for (const file of options.key) keys.push((await readKeyFile(file, undefined, access)).key);
       const built = signTransaction(body, hex32(options.genesis, '--genesis'), keys);
       const lines =
         body.kind === KIND_TRANSFER ? summary(body) : [`claims ${signersOf(body).length} bounties`];

@@ -91,6 +91,11 @@ export class Journal {
     this.tornBytes = tornBytes;
   }
 
+  /** True if the disk's directory holds a journal. */
+  static async exists(disk: Disk): Promise<boolean> {
+    return (await disk.list()).some((name) => SEGMENT_NAME.test(name));
+  }
+
   /**
    * Opens the journal in the disk's directory, or begins one. A torn tail, of which nothing was synced, is cut
    * off. Throws

@@ -46,11 +46,34 @@ interface FloorRecord {
   readonly view: number;
 }
 
-export type JournalRecord = VoteRecord | CertificateRecord | VerdictRecord | BodyRecord | FloorRecord;
+/**
+ * What is known from outside this journal about a consensus key: it may have signed up to `view` elsewhere. A
+ * retired key signs nothing here. Each time the key moves to another journal, the serial grows.
+ */
+export interface HistoryRecord {
+  readonly type: 'history';
+  /** 32 bytes. */
+  readonly publicKey: Bytes;
+  readonly serial: number;
+  readonly view: number;
+  readonly retired: boolean;
+}
 
-const TYPE_CODES = { vote: 1, certificate: 2, verdict: 3, body: 4, floor: 5 } as const;
+export type JournalRecord =
+  | VoteRecord
+  | CertificateRecord
+  | VerdictRecord
+  | BodyRecord
+  | FloorRecord
+  | HistoryRecord;
+
+const TYPE_CODES = { vote: 1, certificate: 2, verdict: 3, body: 4, floor: 5, history: 7 } as const;
 /** Ends the checkpoint that every segment begins with. */
 export const CHECKPOINT_END = 6;
+
+const PUBLIC_KEY_BYTES = 32;
+/** A key moves less often than this. */
+export const MAX_SERIAL = 0xffff_ffff;
 
 export const RECORD_HEADER_BYTES = 9;
 /** No record is longer; a body of 8 MiB and its wrapping fit twice. */
@@ -78,6 +101,14 @@ function content(record: JournalRecord): Bytes {
         .finish();
     case 'floor':
       return new Writer(16).array(1).uint(record.view).finish();
+    case 'history':
+      return new Writer(64)
+        .array(4)
+        .bin(record.publicKey)
+        .uint(record.serial)
+        .uint(record.view)
+        .uint(record.retired ? 1 : 0)
+        .finish();
   }
 }
 
@@ -127,6 +158,12 @@ export function decodeRecord(
   } else if (type === TYPE_CODES.floor) {
     reader.array(1);
     record = { type: 'floor', view: reader.uint(MAX_VIEW) };
+  } else if (type === TYPE_CODES.history) {
+    reader.array(4);
+    const publicKey = reader.bin(PUBLIC_KEY_BYTES).slice();
+    const serial = reader.uint(MAX_SERIAL);
+    const view = reader.uint(MAX_VIEW);
+    record = { type: 'history', publicKey, serial, view, retired: reader.uint(1) === 1 };
   } else if (type === CHECKPOINT_END) {
     record = CHECKPOINT_END;
   } else {

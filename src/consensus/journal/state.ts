@@ -3,10 +3,10 @@
  * floor. The same fold runs at replay and at every append, so memory and disk cannot drift apart; the signer's
  * guard reads it, and a checkpoint is this state written out.
  */
-import type { Bytes } from '../../codec/bytes.ts';
+import { type Bytes, keyOf } from '../../codec/bytes.ts';
 import { type Certificate, FINALIZE, NOTARIZE, NULLIFY, type Vote, type VoteKind } from '../types.ts';
 import { subjectView } from '../vote.ts';
-import { bodyKey, type JournalRecord } from './records.ts';
+import { bodyKey, type HistoryRecord, type JournalRecord } from './records.ts';
 
 export interface ViewCertificates {
   readonly [NOTARIZE]?: Certificate;
@@ -33,6 +33,8 @@ export class JournalState {
   readonly #certificates = new Map<number, ViewCertificates>();
   readonly #verdicts = new Map<number, Verdict>();
   readonly #bodies = new Map<string, BodyEntry>();
+  /** By public key; one in all but the oddest directories. */
+  readonly #histories = new Map<string, HistoryRecord>();
 
   /** Everything up to this view is durable in the application's database. */
   get floor(): number {
@@ -41,6 +43,20 @@ export class JournalState {
 
   ownVote(signer: number, kind: VoteKind, view: number): Vote | undefined {
     return this.#votes.get(view)?.find((vote) => vote.signer === signer && vote.subject.kind === kind);
+  }
+
+  /** What is known of this key from outside the journal. */
+  historyOf(publicKey: Bytes): HistoryRecord | undefined {
+    return this.#histories.get(keyOf(publicKey));
+  }
+
+  /** The key, which is `signer` in the set, has signed nothing above this view, as far as is known here. */
+  signedUpTo(signer: number, publicKey: Bytes): number {
+    let highest = Math.max(this.#floor, this.historyOf(publicKey)?.view ?? 0);
+    for (const [view, votes] of this.#votes) {
+      if (view > highest && votes.some((vote) => vote.signer === signer)) highest = view;
+    }
+    return highest;
   }
 
   certificatesOf(view: number): ViewCertificates {
@@ -117,6 +133,12 @@ export class JournalState {
         if (record.view <= this.#floor) return false;
         this.#raiseFloor(record.view);
         return true;
+      case 'history': {
+        const held = this.historyOf(record.publicKey);
+        if (held !== undefined && (record.serial <= held.serial || record.view < held.view)) return false;
+        this.#histories.set(keyOf(record.publicKey), record);
+        return true;
+      }
     }
   }
 
@@ -132,6 +154,7 @@ export class JournalState {
   /** What a checkpoint holds, bodies apart. */
   *records(): Generator<JournalRecord> {
     if (this.#floor > 0) yield { type: 'floor', view: this.#floor };
+    yield* this.#histories.values();
     for (const view of this.views()) {
       const held = this.certificatesOf(view);
       for (const kind of [NOTARIZE, NULLIFY, FINALIZE] as const) {
