@@ -1,7 +1,7 @@
 import { chmod, mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
 import { ApiClient } from '../../src/cli/client.ts';
 import * as account from '../../src/cli/commands/account.ts';
 import * as bounty from '../../src/cli/commands/bounty.ts';
@@ -29,6 +29,7 @@ const BLOB = new Uint8Array(5_000).map((_, i) => i * 7);
 const TAG = toHex(sha256(BLOB));
 
 beforeAll(async () => {
+  vi.stubEnv('KRYDER_PLAIN_KEYS', '1');
   dir = await mkdtemp(join(tmpdir(), 'kryder cli ä '));
   node = await startFakeNode();
   api = node.api.url;
@@ -38,6 +39,7 @@ beforeAll(async () => {
   }
 });
 afterAll(async () => {
+  vi.unstubAllEnvs();
   await node.api.close();
   await rm(dir, { recursive: true });
 });
