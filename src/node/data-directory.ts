@@ -35,7 +35,7 @@ import {
   readKeyFile,
   writeKeyFile,
 } from './keys/key-file.ts';
-import { writeMarker } from './keys/signing-marker.ts';
+import { readMarker, writeMarker } from './keys/signing-marker.ts';
 
 export interface DataDirectory {
   readonly path: string;
@@ -108,7 +108,8 @@ export async function initDataDirectory(
   if (keys.consensus !== undefined) {
     const publicKey = await placeConsensusKey(files.consensusKey, keys.consensus);
     const marker = { genesisHash: genesisHash(genesis), publicKey, journal: 'none', serial: 0 } as const;
-    await writeMarker(path, marker);
+    // One that is there may say that the key has voted.
+    if ((await readMarker(path)) === undefined) await writeMarker(path, marker);
   }
   // Last: a directory with a genesis is whole.
   await writeWholeFile(files.genesis, genesisToJson(genesis));

@@ -25,7 +25,7 @@ import { ProtocolError } from '../codec/errors.ts';
 import type { SigningKey } from '../crypto/interfaces.ts';
 import type { ChainParameters } from '../ledger/parameters.ts';
 import { initDataDirectory, readGenesisFile } from '../node/data-directory.ts';
-import { type KeyKind, readKeyFile, writeKeyFile } from '../node/key-file.ts';
+import { type KeyKind, PLAIN_ACCESS, readKeyFile, writeKeyFile } from '../node/keys/key-file.ts';
 import { isThere, writeWholeFile } from '../storage/whole-file.ts';
 import { withParameters } from '../story/new-genesis.ts';
 
@@ -109,9 +109,9 @@ class Preparation {
 
   async #key(folder: string, file: string, kind: KeyKind): Promise<SigningKey> {
     const path = join(await this.#folder(folder), file);
-    if (await isThere(path)) return (await readKeyFile(path, kind)).key;
+    if (await isThere(path)) return (await readKeyFile(path, kind, PLAIN_ACCESS)).key;
     this.#changes += 1;
-    return writeKeyFile(path, kind, new Uint8Array(randomBytes(32)));
+    return writeKeyFile(path, kind, new Uint8Array(randomBytes(32)), 'plain');
   }
 
   async #genesis(path: string, validators: readonly Bytes[], owner: Bytes): Promise<Genesis> {
@@ -144,6 +144,7 @@ class Preparation {
   async #node(name: string, genesis: Genesis, bootstrap: readonly string[]): Promise<void> {
     const folder = await this.#folder(name);
     const { p2pPort, apiPort } = this.#plan;
+    const consensus = join(folder, CONSENSUS_FILE);
     if (await isThere(join(folder, 'genesis.json'))) return;
     this.#changes += 1;
     await initDataDirectory(
@@ -155,7 +156,7 @@ class Preparation {
         bootstrap: [...bootstrap],
         api: { host: '0.0.0.0', port: apiPort },
       },
-      {},
+      (await isThere(consensus)) ? { consensus: { file: consensus } } : {},
     );
   }
 

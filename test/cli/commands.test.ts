@@ -75,7 +75,7 @@ describe('keys', () => {
 
   test.each<[string, string, number]>([
     ['is not JSON', 'x', 0o600],
-    ['has a version', '{"version":2}', 0o600],
+    ['has a version', '{"version":3}', 0o600],
     ['has no kind', '{"version":1}', 0o600],
     ['32 bytes of hex', '{"version":1,"kind":"account","seed":"00"}', 0o600],
     ['is not JSON', 'null x', 0o600],

@@ -6,7 +6,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { toHex } from '../../src/codec/bytes.ts';
 import { loadSettings } from '../../src/config/file.ts';
 import { openDataDirectory, readGenesisFile } from '../../src/node/data-directory.ts';
-import { readKeyFile } from '../../src/node/key-file.ts';
+import { PLAIN_ACCESS, readKeyFile } from '../../src/node/keys/key-file.ts';
 import { prepareTestnet, readTestnetPlan } from '../../src/testnet/prepare.ts';
 
 const PLAN = fileURLToPath(new URL('../../genesis/testnet.json', import.meta.url));
@@ -40,21 +40,21 @@ describe('the files of a testnet', () => {
         'owner/account.key.json',
         ...node.map((name) => `follower/${name}`),
         ...[0, 1, 2, 3].flatMap((i) =>
-          [...node, 'consensus.key.json'].map((name) => `validator-${i}/${name}`),
+          [...node, 'consensus.key.json', 'signing.json'].map((name) => `validator-${i}/${name}`),
         ),
       ].sort(),
     );
     const genesis = await readGenesisFile(genesisFile);
-    const owner = await readKeyFile(join(dir, 'owner/account.key.json'), 'account');
+    const owner = await readKeyFile(join(dir, 'owner/account.key.json'), 'account', PLAIN_ACCESS);
     expect(genesis.accounts).toEqual([{ address: owner.key.publicKey, amount: 1_000_000_000_000n }]);
     for (const [i, { publicKey }] of genesis.validators.entries()) {
-      const { consensusKey } = await openDataDirectory(join(dir, `validator-${i}`));
+      const { consensusKey } = await openDataDirectory(join(dir, `validator-${i}`), PLAIN_ACCESS);
       const { settings } = await loadSettings(join(dir, `validator-${i}`));
       expect(toHex(consensusKey!.key.publicKey)).toBe(toHex(publicKey));
       expect(settings.announce).toEqual([`/dns4/validator-${i}/tcp/7300`]);
       expect(settings.bootstrap).toHaveLength(1);
     }
-    expect((await openDataDirectory(join(dir, 'follower'))).consensusKey).toBeUndefined();
+    expect((await openDataDirectory(join(dir, 'follower'), PLAIN_ACCESS)).consensusKey).toBeUndefined();
   });
 
   it('keeps everything when it is run again', async () => {
@@ -75,7 +75,9 @@ describe('the files of a testnet', () => {
       'owner/account.key.json',
       'genesis/genesis.json',
       ...[0, 1, 2, 3].flatMap((i) =>
-        ['node.json', 'host.key.json', 'genesis.json'].map((name) => `validator-${i}/${name}`),
+        ['node.json', 'host.key.json', 'signing.json', 'genesis.json'].map(
+          (name) => `validator-${i}/${name}`,
+        ),
       ),
       ...['node.json', 'host.key.json', 'genesis.json'].map((name) => `follower/${name}`),
     ];
@@ -87,7 +89,7 @@ describe('the files of a testnet', () => {
       const now = await contents();
       expect(new Set(now.keys())).toEqual(new Set(order));
       for (const name of order.slice(0, kept)) expect(now.get(name), name).toBe(whole.get(name));
-      for (const i of [0, 1, 2, 3]) await openDataDirectory(join(dir, `validator-${i}`));
+      for (const i of [0, 1, 2, 3]) await openDataDirectory(join(dir, `validator-${i}`), PLAIN_ACCESS);
       for (const [name, text] of now) whole.set(name, text);
     }
   });
