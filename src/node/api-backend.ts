@@ -203,12 +203,13 @@ export class NodeBackend implements ApiBackend {
   }
 
   async #recount(): Promise<SupplyView> {
-    const { database } = this.#p;
     const began = performance.now();
-    const height = database.tip.height;
     const counter = new Recounter();
-    // rows come in batches, and between two batches everything else has its turn
-    for await (const entry of database.stateEntries()) counter.add(entry);
+    const height = await this.#p.database.readState(async (tip, entries) => {
+      // rows come in batches, and between two batches everything else has its turn
+      for await (const entry of entries) counter.add(entry);
+      return tip.height;
+    });
     const r = counter.result();
     const view: SupplyView = {
       height,

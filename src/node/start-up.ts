@@ -24,10 +24,12 @@ const STATE_LOG_EVERY = 250_000;
 export async function loadLedger(database: ChainDatabase, log: Logger): Promise<Ledger> {
   const builder = Ledger.builder(database);
   let count = 0;
-  for await (const entry of database.stateEntries()) {
-    builder.add(entry);
-    if (++count % STATE_LOG_EVERY === 0) log.info({ entries: count }, 'reading the state');
-  }
+  await database.readState(async (_tip, entries) => {
+    for await (const entry of entries) {
+      builder.add(entry);
+      if (++count % STATE_LOG_EVERY === 0) log.info({ entries: count }, 'reading the state');
+    }
+  });
   log.info({ entries: count, height: database.tip.height }, 'state read');
   return builder.finish();
 }

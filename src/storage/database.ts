@@ -14,7 +14,7 @@
  * | 0x05 finality | u64 height | F certificate |
  * | 0x06 nullification | u64 view | X certificate |
  */
-import { ClassicLevel } from 'classic-level';
+import { ClassicLevel, type Snapshot } from 'classic-level';
 import { type Bytes, EMPTY_BYTES, equal, keyOf, plain, readU64, toHex, u64, utf8 } from '../codec/bytes.ts';
 import { ProtocolError } from '../codec/errors.ts';
 import { packPlace, packTip, type Tip, type TransactionPlace, unpackPlace, unpackTip } from './records.ts';
@@ -194,11 +194,26 @@ export class ChainDatabase {
     this.#cache.set(name, value);
   }
 
-  /** All entries of the account tree in key order. */
-  async *stateEntries(): AsyncGenerator<StateEntry> {
+  /**
+   * Reads the tip and all entries of the account tree, in key order, as they are at one moment, whatever is
+   * committed meanwhile. The entries can be read only until the promise of `read` settles.
+   */
+  async readState<T>(read: (tip: Tip, entries: AsyncGenerator<StateEntry>) => Promise<T>): Promise<T> {
+    const snapshot = this.#db.snapshot();
+    try {
+      const tip = this.#db.getSync(at(BUCKET.meta, META_TIP), { snapshot });
+      if (tip === undefined) throw new Error('the database has lost its tip');
+      return await read(unpackTip(tip), this.#entries(snapshot));
+    } finally {
+      await snapshot.close();
+    }
+  }
+
+  async *#entries(snapshot: Snapshot): AsyncGenerator<StateEntry> {
     const iterator = this.#db.iterator({
       gte: Uint8Array.of(BUCKET.state),
       lt: Uint8Array.of(BUCKET.state + 1),
+      snapshot,
     });
     try {
       for (;;) {

@@ -43,9 +43,11 @@ function batch(height: number, change: Partial<FinalisedBatch> = {}): FinalisedB
 }
 
 async function all(database: ChainDatabase): Promise<[string, string][]> {
-  const out: [string, string][] = [];
-  for await (const { key, value } of database.stateEntries()) out.push([toHex(key), toHex(value)]);
-  return out;
+  return database.readState(async (_tip, entries) => {
+    const out: [string, string][] = [];
+    for await (const { key, value } of entries) out.push([toHex(key), toHex(value)]);
+    return out;
+  });
 }
 
 describe('the database', () => {
@@ -91,6 +93,20 @@ describe('the database', () => {
     expect(toHex(database.get(key)!)).toBe(toHex(named('changed')));
     await database.commit(batch(2, { changes: [{ key, value: undefined }] }));
     expect(database.get(key)).toBeUndefined();
+  });
+
+  it('reads a state that belongs to its tip, whatever is committed meanwhile', async () => {
+    const database = await open(await directory());
+    const key = Uint8Array.of(1, 2);
+    const read = await database.readState(async (tip, entries) => {
+      await database.commit(batch(1, { changes: [{ key, value: named('changed') }] }));
+      const out: [string, string][] = [];
+      for await (const entry of entries) out.push([toHex(entry.key), toHex(entry.value)]);
+      return { tip, out };
+    });
+    expect(read.tip.height).toBe(0);
+    expect(read.out).toContainEqual(['0102', toHex(named('two'))]);
+    expect(await all(database)).toContainEqual(['0102', toHex(named('changed'))]);
   });
 
   it('takes no block that does not follow', async () => {
