@@ -43,6 +43,7 @@ export class BulkClient {
   #abandoned = new Map<number, number>();
   #nextId = 1;
   #writer: StreamWriter | undefined;
+  #stream: Stream | undefined;
   #stopped = false;
   received = 0;
   /** Requests that found no place. */
@@ -81,6 +82,7 @@ export class BulkClient {
     this.detach();
     this.#writer = new StreamWriter(() => this.#nextFrame(), this.#options.now);
     this.#writer.attach(stream);
+    this.#stream = stream;
     void this.#read(stream);
     this.#startWaiting();
   }
@@ -89,6 +91,7 @@ export class BulkClient {
   detach(): void {
     this.#writer?.detach();
     this.#writer = undefined;
+    this.#stream = undefined;
     const failed = [...this.#inFlight.values()];
     this.#inFlight = new Map();
     this.#outbox = new Map();
@@ -194,7 +197,11 @@ export class BulkClient {
           for await (const payload of source) yield decodeToClient(payload);
         },
         async (source: AsyncIterable<ToClient>) => {
-          for await (const message of source) this.#onMessage(message);
+          for await (const message of source) {
+            // Ids begin anew with each stream: what an earlier one still brings answers nothing that is asked now.
+            if (this.#stream !== stream) return;
+            this.#onMessage(message);
+          }
         },
       );
     } catch (error) {
