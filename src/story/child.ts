@@ -28,6 +28,8 @@ export interface ChildOptions {
   readonly log: string;
   /** Options of the JavaScript runtime itself, for profiling. */
   readonly runtimeArgs?: readonly string[];
+  /** On top of this process's own environment. */
+  readonly environment?: Readonly<Record<string, string>>;
 }
 
 const STOP_MS = 10_000;
@@ -96,7 +98,7 @@ export class Child {
         {
           stdio: ['pipe', 'pipe', log],
           detached: true,
-          env: withoutSettings(process.env),
+          env: { ...withoutSettings(process.env), ...options.environment },
         },
       );
       await once(child, 'spawn').catch((error: Error) => {
@@ -193,6 +195,11 @@ export class Child {
   /** Ends its standard input, as the death of this process would. */
   hangUp(): void {
     this.#process.stdin!.end();
+  }
+
+  /** SIGKILL, without a word before: a crash. */
+  kill(): void {
+    if (this.running) this.#process.kill('SIGKILL');
   }
 
   /** SIGTERM, and SIGKILL to the same process if it is still there ten seconds later. */

@@ -106,16 +106,12 @@ export class TestNet {
     await Promise.all(
       indexes.map(async (index) => {
         const dir = this.dataDirectory(index);
-        if (failAt !== undefined) process.env.KRYDER_FAIL_POINT = failAt;
-        try {
-          this.#nodes[index]!.child = await Child.start({
-            name: `node ${index}`,
-            args: ['node', '--dir', dir, '--log-level', 'info', '--supervised', '--json'],
-            log: join(dir, 'node.log'),
-          });
-        } finally {
-          delete process.env.KRYDER_FAIL_POINT;
-        }
+        this.#nodes[index]!.child = await Child.start({
+          name: `node ${index}`,
+          args: ['node', '--dir', dir, '--log-level', 'info', '--supervised', '--json'],
+          log: join(dir, 'node.log'),
+          environment: failAt === undefined ? {} : { KRYDER_FAIL_POINT: failAt },
+        });
         if (failAt === undefined) await this.#nodes[index]!.child.waitFor('ready', START_MS);
       }),
     );
