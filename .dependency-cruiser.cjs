@@ -15,11 +15,13 @@ const MAY_IMPORT = {
   chain: ['codec', 'crypto', 'tx', 'ledger', 'consensus'],
   light: ['codec', 'crypto', 'tx', 'ledger', 'consensus', 'chain'],
   mempool: ['codec', 'crypto', 'tx', 'ledger', 'chain'],
-  p2p: ['codec', 'crypto', 'consensus', 'chain'],
-  storage: ['codec', 'crypto', 'tx', 'ledger', 'consensus', 'chain'],
-  config: ['codec', 'mempool', 'p2p'],
+  p2p: ['codec', 'crypto', 'consensus', 'chain', 'system'],
+  storage: ['codec', 'system', 'crypto', 'tx', 'ledger', 'consensus', 'chain'],
+  system: ['codec'],
+  config: ['codec', 'system', 'mempool', 'p2p'],
   node: [
     'codec',
+    'system',
     'config',
     'crypto',
     'tx',
@@ -32,9 +34,10 @@ const MAY_IMPORT = {
     'storage',
     'api',
   ],
-  api: ['codec', 'crypto', 'tx', 'ledger', 'consensus', 'chain', 'light', 'mempool'],
+  api: ['codec', 'crypto', 'tx', 'ledger', 'consensus', 'chain', 'light', 'mempool', 'system'],
   story: [
     'codec',
+    'system',
     'crypto',
     'tx',
     'ledger',
@@ -46,7 +49,7 @@ const MAY_IMPORT = {
     'node',
     'cli',
   ],
-  testnet: ['codec', 'crypto', 'tx', 'ledger', 'chain', 'storage', 'node', 'cli', 'story'],
+  testnet: ['codec', 'system', 'crypto', 'tx', 'ledger', 'chain', 'storage', 'node', 'cli', 'story'],
 };
 
 const oneWay = Object.entries(MAY_IMPORT).map(([room, allowed]) => ({

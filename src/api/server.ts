@@ -6,6 +6,7 @@
  */
 import Fastify from 'fastify';
 import { ProtocolError } from '../codec/errors.ts';
+import { reasonOf } from '../system/problems.ts';
 import type { ApiBackend } from './backend.ts';
 import { Door } from './door.ts';
 import { type ApiLimits, DEFAULT_API_LIMITS } from './limits.ts';
@@ -41,7 +42,8 @@ const TIMEOUT_CHECK_MS = 1_000;
 const MAX_HEADERS = 64;
 const MAX_PARAMETER = 200;
 
-/** Starts the server; resolves when it accepts connections. Throws `API_ADDRESS` when it cannot listen. */
+/** Starts the server; resolves when it accepts connections. Throws `API_ADDRESS` or
+ * `API_ADDRESS_IN_USE` when it cannot listen. */
 export async function startApi(options: ApiOptions): Promise<ApiServer> {
   const { backend, onError } = options;
   const limits: ApiLimits = { ...DEFAULT_API_LIMITS, ...options.limits };
@@ -97,8 +99,8 @@ export async function startApi(options: ApiOptions): Promise<ApiServer> {
     };
   } catch (error) {
     throw new ProtocolError(
-      'API_ADDRESS',
-      `the API cannot listen on ${options.host}:${options.port}: ${(error as Error).message}`,
+      (error as NodeJS.ErrnoException).code === 'EADDRINUSE' ? 'API_ADDRESS_IN_USE' : 'API_ADDRESS',
+      `the API cannot listen on ${options.host}:${options.port}: ${reasonOf(error)}; --api chooses another address`,
     );
   }
 }

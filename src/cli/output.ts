@@ -7,6 +7,7 @@
 import { Command, CommanderError } from 'commander';
 import { toHex } from '../codec/bytes.ts';
 import { ProtocolError } from '../codec/errors.ts';
+import { systemProblem } from '../system/problems.ts';
 
 /** Exit statuses; README.md has this table. */
 export const EXIT = {
@@ -57,13 +58,15 @@ export interface Answer {
 /** Exit statuses of errors by their code; the first row that fits counts, and `failed` where none does. */
 const STATUS_OF_CODE: readonly (readonly [RegExp, ExitStatus])[] = [
   [/^(\w+_IN_USE|DATABASE_LOCKED|EADDRINUSE)$/, EXIT.inUse],
-  [/^(RESOURCE_\w+|ENOSPC|EDQUOT|EMFILE|ENFILE|ENOMEM|EROFS|EIO)$/, EXIT.resource],
+  [/^(RESOURCE_\w+|ENOSPC|EDQUOT|EMFILE|ENFILE|ENOMEM|EROFS|EIO|EFBIG)$/, EXIT.resource],
   [/^(JOURNAL|DATABASE|HISTORY)_|^(KEY_RETIRED|JournalError)$/, EXIT.unsafe],
   [
-    /^(HEX|ADDRESS|AMOUNT|KEY|BLOB|CHALLENGE|GENESIS|CODEC|TX|SETTING|SETTINGS|PASSPHRASE)_|^(VERIFY_INPUT|SIGNATURE_BACKEND_UNKNOWN|BOOTSTRAP_INVALID)$/,
+    /^(HEX|ADDRESS|AMOUNT|FILE|KEY|BLOB|CHALLENGE|GENESIS|CODEC|TX|SETTING|SETTINGS|PASSPHRASE)_|^(VERIFY_INPUT|SIGNATURE_BACKEND_UNKNOWN|BOOTSTRAP_INVALID|(API|LISTEN)_ADDRESS)$/,
     EXIT.usage,
   ],
   [/^(DATA_DIRECTORY|DEVNET_DIRECTORY|TESTNET_PLAN)/, EXIT.usage],
+  [/^(ENOENT|EACCES|EPERM|EISDIR|ENOTDIR|EEXIST|ENOTEMPTY|ENAMETOOLONG|ELOOP|EINVAL)$/, EXIT.usage],
+  [/^(EADDRNOTAVAIL|EAFNOSUPPORT|ENOTFOUND)$/, EXIT.usage],
 ];
 
 /** The exit status that goes with the code of an error. */
@@ -134,6 +137,8 @@ function failureOf(error: unknown): Failure {
       error.code === 'commander.help' ? 'no command was given' : error.message.replace(/^error: /, '');
     return { exit: EXIT.usage, code: 'USAGE', message, advice: 'see `kryder help`' };
   }
+  const problem = systemProblem(error);
+  if (problem !== undefined) return { exit: exitOf(problem.code), ...problem };
   const message = error instanceof Error ? error.message : String(error);
   if (error instanceof ProtocolError) {
     return { exit: exitOf(error.code), code: error.code, message, advice: undefined };

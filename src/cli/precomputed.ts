@@ -2,17 +2,22 @@
  * The file of precomputed challenges: a secret, from which the nonces follow, and 32 bytes of claim key for
  * each challenge. With it an owner posts bounties on a blob that it no longer has.
  */
-import { open, readFile } from 'node:fs/promises';
+import { open } from 'node:fs/promises';
 import * as z from 'zod';
 import { type Bytes, equal, fromHex, toHex } from '../codec/bytes.ts';
 import { MAX_PRECOMPUTED, precomputeChallenges } from '../node/challenge-file.ts';
 import { selectSigningKeys } from '../node/crypto/select.ts';
+import { reasonOf } from '../system/problems.ts';
+import { readText } from '../system/text-file.ts';
 import { usageError } from './output.ts';
 
 const hex32 = z
   .string()
   .regex(/^[0-9a-f]{64}$/)
   .transform((text) => fromHex(text));
+
+/** A line of JSON with a key of 64 hex digits each, and the rest. */
+const MAX_FILE_BYTES = MAX_PRECOMPUTED * 80 + 4_096;
 
 const schema = z.strictObject({
   version: z.literal(1),
@@ -47,7 +52,9 @@ export async function precomputeToFile(plan: PrecomputePlan): Promise<Precompute
   const { file, blob, length, genesisHash, tag, secret, first, count } = plan;
   const out = await open(file, 'wx', 0o600).catch((error: NodeJS.ErrnoException) => {
     throw usageError(
-      error.code === 'EEXIST' ? `"${file}" exists already and is not overwritten` : error.message,
+      error.code === 'EEXIST'
+        ? `"${file}" exists already and is not overwritten`
+        : `"${file}" cannot be written: ${reasonOf(error)}`,
     );
   });
   try {
@@ -79,8 +86,8 @@ export async function precomputeToFile(plan: PrecomputePlan): Promise<Precompute
 
 /** Reads such a file, which must be for the chain with `genesisHash`. */
 export async function readPrecomputed(file: string, genesisHash: Bytes): Promise<Precomputed> {
-  const text = await readFile(file, 'utf8').catch((error: Error) => {
-    throw usageError(`"${file}" cannot be read: ${error.message}`);
+  const text = await readText(file, MAX_FILE_BYTES).catch((error: Error) => {
+    throw usageError(`"${file}" cannot be read: ${reasonOf(error)}`);
   });
   let value: unknown;
   try {

@@ -1,7 +1,7 @@
 /** The settings of a node as flags of a command, made from the table. */
 import { type Command, Option } from 'commander';
 import { printDefault } from '../config/markdown.ts';
-import type { Flags } from '../config/resolve.ts';
+import { type Flags, resolveSettings } from '../config/resolve.ts';
 import { flagOf, GROUPS, SETTING_NAMES, settingOf } from '../config/settings.ts';
 import { collect } from './options.ts';
 
@@ -41,5 +41,19 @@ export function withDirectory(command: Command): Command {
     new Option('--dir <dir>', 'the data directory; `kryder init` makes one')
       .env('KRYDER_DIR')
       .makeOptionMandatory(),
+  );
+}
+
+/** The log level of nodes that a command starts, as text for their own flag. */
+export function withLogLevel(command: Command): Command {
+  const check = (text: string): string => {
+    resolveSettings({ flags: { logLevel: text } });
+    return text;
+  };
+  return command.option(
+    '--log-level <levels>',
+    'log level of the nodes, as `kryder node` takes it',
+    check,
+    'info',
   );
 }

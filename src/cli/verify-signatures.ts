@@ -3,11 +3,14 @@
  * inside an entry (odd hex, lengths, missing fields) makes its verdict false; only a file that is no JSON
  * array is an error.
  */
-import { readFile } from 'node:fs/promises';
 import { fromHex } from '../codec/bytes.ts';
 import { isProtocolError, ProtocolError } from '../codec/errors.ts';
 import type { SignatureVerifier } from '../crypto/interfaces.ts';
 import { selectVerifier } from '../node/crypto/select.ts';
+import { reasonOf } from '../system/problems.ts';
+import { readText } from '../system/text-file.ts';
+
+const MAX_FILE_BYTES = 256 * 1024 ** 2;
 
 function verdict(verifier: SignatureVerifier, entry: unknown): boolean {
   if (typeof entry !== 'object' || entry === null) return false;
@@ -29,8 +32,8 @@ function verdict(verifier: SignatureVerifier, entry: unknown): boolean {
  */
 export async function verifySignatures(file: string, options: { backend?: string }): Promise<boolean[]> {
   const verifier = selectVerifier(options.backend);
-  const text = await readFile(file, 'utf8').catch((error: Error) => {
-    throw new ProtocolError('VERIFY_INPUT', `"${file}" cannot be read: ${error.message}`);
+  const text = await readText(file, MAX_FILE_BYTES).catch((error: Error) => {
+    throw new ProtocolError('VERIFY_INPUT', `"${file}" cannot be read: ${reasonOf(error)}`);
   });
   let entries: unknown;
   try {

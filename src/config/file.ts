@@ -1,7 +1,8 @@
 /** The settings file of a data directory, node.json: one JSON object, a key a setting, all of them optional. */
-import { readFile, stat, writeFile } from 'node:fs/promises';
+import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { ProtocolError } from '../codec/errors.ts';
+import { readText } from '../system/text-file.ts';
 import { type Configuration, resolveSettings, type Sources, settingToJson } from './resolve.ts';
 import { SETTING_NAMES, type Settings } from './settings.ts';
 
@@ -10,17 +11,10 @@ const SETTINGS_FILE = 'node.json';
 const MAX_FILE_BYTES = 256 * 1024;
 
 async function readObject(path: string): Promise<Record<string, unknown>> {
-  let text: string;
-  try {
-    const { size } = await stat(path);
-    if (size > MAX_FILE_BYTES) {
-      throw new ProtocolError('SETTINGS_FILE', `${path} has more than ${MAX_FILE_BYTES} bytes`);
-    }
-    text = await readFile(path, 'utf8');
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
+  const text = await readText(path, MAX_FILE_BYTES).catch((error: NodeJS.ErrnoException) => {
+    if (error.code !== 'ENOENT') throw error;
     throw new ProtocolError('DATA_DIRECTORY', `${path} is missing; make a data directory with "kryder init"`);
-  }
+  });
   let json: unknown;
   try {
     json = JSON.parse(text);

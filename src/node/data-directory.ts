@@ -12,7 +12,6 @@
  * One process works on it at a time: `lockDataDirectory` comes before everything else.
  */
 import { randomBytes } from 'node:crypto';
-import { mkdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import {
   type Genesis,
@@ -22,11 +21,13 @@ import {
   MAX_GENESIS_BYTES,
 } from '../chain/genesis.ts';
 import { type Bytes, equal } from '../codec/bytes.ts';
-import { ProtocolError } from '../codec/errors.ts';
+import { isProtocolError, ProtocolError } from '../codec/errors.ts';
 import { writeSettings } from '../config/file.ts';
 import type { Settings } from '../config/settings.ts';
 import { publicKeyOf } from '../crypto/keys.ts';
 import { isThere, writeWholeFile } from '../storage/whole-file.ts';
+import { makeDirectory } from '../system/directory.ts';
+import { readText } from '../system/text-file.ts';
 import {
   copyKeyFile,
   inspectKeyFile,
@@ -58,24 +59,15 @@ export function dataDirectoryFiles(path: string) {
   };
 }
 
-async function readText(path: string, most: number): Promise<string> {
-  let text: string;
-  try {
-    text = await readFile(path, 'utf8');
-  } catch (error) {
-    const missing = (error as NodeJS.ErrnoException).code === 'ENOENT';
-    throw new ProtocolError(
-      'DATA_DIRECTORY',
-      missing ? `${path} is missing; make a data directory with "kryder init"` : (error as Error).message,
-    );
-  }
-  if (text.length > most)
-    throw new ProtocolError('DATA_DIRECTORY', `${path} is longer than ${most} characters`);
-  return text;
-}
-
+/** Throws `GENESIS_INVALID`, and the errors of `readText`. */
 export async function readGenesisFile(path: string): Promise<Genesis> {
-  return genesisFromJson(await readText(path, MAX_GENESIS_BYTES));
+  const text = await readText(path, MAX_GENESIS_BYTES);
+  try {
+    return genesisFromJson(text);
+  } catch (error) {
+    if (!isProtocolError(error)) throw error;
+    throw new ProtocolError(error.code, `"${path}": ${error.message}`);
+  }
 }
 
 /** A validator's key: a seed, written in plain text, or a key file, copied as it is. */
@@ -94,7 +86,7 @@ export async function initDataDirectory(
   keys: { readonly host?: Bytes; readonly consensus?: ConsensusKeySource },
 ): Promise<void> {
   const files = dataDirectoryFiles(path);
-  await mkdir(path, { recursive: true, mode: 0o700 });
+  await makeDirectory(path);
   if (await isThere(files.genesis)) {
     throw new ProtocolError(
       'DATA_DIRECTORY_EXISTS',
@@ -135,7 +127,13 @@ async function placeConsensusKey(path: string, source: ConsensusKeySource): Prom
  */
 export async function openDataDirectory(path: string, keys: KeyAccess): Promise<DataDirectory> {
   const files = dataDirectoryFiles(path);
-  const genesis = await readGenesisFile(files.genesis);
+  const genesis = await readGenesisFile(files.genesis).catch((error: NodeJS.ErrnoException) => {
+    if (error.code !== 'ENOENT') throw error;
+    throw new ProtocolError(
+      'DATA_DIRECTORY',
+      `${files.genesis} is missing; make a data directory with "kryder init"`,
+    );
+  });
   const validates = await isThere(files.consensusKey);
   return {
     path,

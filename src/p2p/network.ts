@@ -18,6 +18,7 @@ import { Door, REFUSALS, type Refusal } from './door.ts';
 import { TransactionGossip, transactionTopic } from './gossip.ts';
 import { createHost, type Host, peerIdOfSeed } from './host.ts';
 import { DEFAULT_LIMITS, type NetworkLimits } from './limits.ts';
+import { listenProblem } from './listening.ts';
 import { NETWORK_METRICS, SESSION_METRICS } from './metrics.ts';
 import { type Offence, PeerScores } from './offences.ts';
 import { type PeerRecord, peerIdOfRecord } from './record.ts';
@@ -222,7 +223,11 @@ class LibP2PNetwork implements Network {
     this.#host.addEventListener('self:peer:update', () => {
       if (!this.#closed) this.#directory.refresh(this.addresses());
     });
-    await this.#host.start();
+    try {
+      await this.#host.start();
+    } catch (error) {
+      throw listenProblem(error);
+    }
     this.#directory.refresh(this.addresses());
     this.#gossip.start();
     this.#dialer.start();

@@ -17,6 +17,7 @@
 import { ClassicLevel, type Snapshot } from 'classic-level';
 import { type Bytes, EMPTY_BYTES, equal, keyOf, plain, readU64, toHex, u64, utf8 } from '../codec/bytes.ts';
 import { ProtocolError } from '../codec/errors.ts';
+import { reasonOf } from '../system/problems.ts';
 import { packPlace, packTip, type Tip, type TransactionPlace, unpackPlace, unpackTip } from './records.ts';
 
 const FORMAT = 1;
@@ -118,7 +119,7 @@ export class ChainDatabase {
         locked ? 'DATABASE_LOCKED' : 'DATABASE_UNREADABLE',
         locked
           ? `another process uses the data directory ${directory}; stop it first`
-          : `the database in ${directory} cannot be opened: ${cause instanceof Error ? cause.message : String(error)}`,
+          : `the database in ${directory} cannot be opened: ${reasonOf(cause ?? error)}`,
       );
     }
     try {

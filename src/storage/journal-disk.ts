@@ -2,20 +2,11 @@
  * The journal's disk on real files: one directory, append-only segments, `fdatasync` for contents and `fsync`
  * of the directory for names. The files that are written to stay open.
  */
-import {
-  constants,
-  type FileHandle,
-  mkdir,
-  open,
-  readdir,
-  rename,
-  rm,
-  stat,
-  truncate,
-} from 'node:fs/promises';
+import { constants, type FileHandle, open, readdir, rename, rm, stat, truncate } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import type { Bytes } from '../codec/bytes.ts';
 import type { Disk } from '../consensus/journal/disk.ts';
+import { makeDirectory } from '../system/directory.ts';
 import { failPoint } from './fail-points.ts';
 
 export class FileDisk implements Disk {
@@ -29,7 +20,7 @@ export class FileDisk implements Disk {
 
   /** Opens the directory, which is made (readable by its owner only) if need be. */
   static async open(directory: string): Promise<FileDisk> {
-    await mkdir(directory, { recursive: true, mode: 0o700 });
+    await makeDirectory(directory);
     return new FileDisk(directory);
   }
 

@@ -10,7 +10,7 @@
  * is given exactly one bootstrap address: node 0's, and node 0 that of node 1.
  */
 import { randomBytes } from 'node:crypto';
-import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
+import { readdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import * as z from 'zod';
@@ -22,6 +22,9 @@ import { publicKeyOf } from '../crypto/keys.ts';
 import type { ChainParameters } from '../ledger/parameters.ts';
 import { initDataDirectory, readGenesisFile } from '../node/data-directory.ts';
 import { writeKeyFile } from '../node/keys/key-file.ts';
+import { makeDirectory } from '../system/directory.ts';
+import { reasonOf } from '../system/problems.ts';
+import { readText } from '../system/text-file.ts';
 import { Child } from './child.ts';
 import { requestText } from './http.ts';
 import { newGenesis } from './new-genesis.ts';
@@ -35,6 +38,7 @@ const START_MS = 60_000;
 const POLL_MS = 50;
 const ANSWER_MS = 2_000;
 const MAX_ANSWER = 1 << 20;
+const MAX_MARKER_BYTES = 4_096;
 
 const markerSchema = z.object({ validators: z.number().int(), followers: z.number().int() });
 
@@ -64,14 +68,14 @@ export async function readDevnet(
 ): Promise<{ validators: number; followers: number } | undefined> {
   const entries = await readdir(dir).catch((error: NodeJS.ErrnoException): string[] => {
     if (error.code === 'ENOENT') return [];
-    throw new ProtocolError('DEVNET_DIRECTORY', `"${dir}" cannot be used: ${error.message}`);
+    throw new ProtocolError('DEVNET_DIRECTORY', `"${dir}" cannot be used: ${reasonOf(error)}`);
   });
   if (entries.length === 0) return undefined;
   if (!entries.includes(LAYOUT.marker)) {
     throw new ProtocolError('DEVNET_DIRECTORY', `"${dir}" holds something else; choose another folder`);
   }
   try {
-    return markerSchema.parse(JSON.parse(await readFile(join(dir, LAYOUT.marker), 'utf8')));
+    return markerSchema.parse(JSON.parse(await readText(join(dir, LAYOUT.marker), MAX_MARKER_BYTES)));
   } catch {
     throw new ProtocolError('DEVNET_DIRECTORY', `"${join(dir, LAYOUT.marker)}" is damaged`);
   }
@@ -88,7 +92,7 @@ export async function createDevnet(dir: string, plan: DevnetPlan): Promise<void>
     accounts: [{ address: publicKeyOf(faucet), amount: FAUCET_AMOUNT }, ...(plan.accounts ?? [])],
     parameters: plan.parameters,
   });
-  await mkdir(dir, { recursive: true, mode: 0o700 });
+  await makeDirectory(dir);
   await writeFile(genesisFileOf(dir), genesisToJson(genesis));
   await writeKeyFile(faucetFileOf(dir), 'account', faucet, 'plain');
   const ports = await freePorts(2 * count);

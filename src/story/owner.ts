@@ -6,7 +6,6 @@
  * `refund`.
  */
 import { randomBytes } from 'node:crypto';
-import { mkdir } from 'node:fs/promises';
 import { setTimeout as delay } from 'node:timers/promises';
 import { type Genesis, genesisHash } from '../chain/genesis.ts';
 import { ApiClient, type BountyAnswer } from '../cli/client.ts';
@@ -18,6 +17,7 @@ import { trustGenesis } from '../light/verify.ts';
 import { challengeSeedOfFile, type FileTag, tagOfFile } from '../node/challenge-file.ts';
 import { selectSigningKeys, selectVerifier } from '../node/crypto/select.ts';
 import { readGenesisFile } from '../node/data-directory.ts';
+import { makeDirectory } from '../system/directory.ts';
 import { bountyId } from '../tx/encode.ts';
 import { KIND_CLAIMS, OUTPUT_ADVERT, OUTPUT_BOUNTY } from '../tx/types.ts';
 import { type BlobServer, type Door, serveBlob } from './blob-server.ts';
@@ -244,7 +244,7 @@ export class Owner {
 export async function runOwner(options: OwnerOptions, stop: AbortSignal): Promise<void> {
   const genesis = await readGenesisFile(options.genesis);
   const blob = { path: options.blob, ...(await tagOfFile(options.blob)) };
-  await mkdir(options.dir, { recursive: true, mode: 0o700 });
+  await makeDirectory(options.dir);
   const key = await newAccountKey(options.dir);
   const { api, check } = options;
   const owner = new Owner({ genesis, key, blob, api, check, signal: stop, say });

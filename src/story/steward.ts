@@ -6,7 +6,6 @@
  *
  * Says `ready`, `stored`, `claimed`, `refused`; is told nothing.
  */
-import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { type Genesis, genesisHash } from '../chain/genesis.ts';
@@ -22,6 +21,7 @@ import type { SigningKey } from '../crypto/interfaces.ts';
 import { challengeSeedOfFile } from '../node/challenge-file.ts';
 import { selectSigningKeys } from '../node/crypto/select.ts';
 import { readGenesisFile } from '../node/data-directory.ts';
+import { makeDirectory } from '../system/directory.ts';
 import { type BuiltTransaction, signClaims } from '../tx/build.ts';
 import { fetchBlob } from './blob-fetch.ts';
 import { instructions, type Say, say } from './conversation.ts';
@@ -183,7 +183,7 @@ export class Steward {
 /** Runs until standard input ends or `stop` is aborted. */
 export async function runSteward(options: StewardOptions, stop: AbortSignal): Promise<void> {
   const genesis = await readGenesisFile(options.genesis);
-  await mkdir(options.dir, { recursive: true, mode: 0o700 });
+  await makeDirectory(options.dir);
   const abandoned = new AbortController();
   const signal = AbortSignal.any([stop, abandoned.signal]);
   const key = await newAccountKey(options.dir);

@@ -15,6 +15,7 @@ import { withParameters } from '../../story/new-genesis.ts';
 import { collect, wholeNumber } from '../options.ts';
 import { remark, usageError } from '../output.ts';
 import { addService, type ServiceContext } from '../service.ts';
+import { withLogLevel } from '../settings-options.ts';
 
 interface DevnetOptions {
   readonly dir: string;
@@ -101,13 +102,12 @@ export function register(program: Command): void {
     usage: 'devnet',
     description: 'run a network of node processes on this machine until it is stopped',
     configure: (c) =>
-      c
+      withLogLevel(c)
         .requiredOption('--dir <dir>', 'its folder; one that holds a devnet is started again')
         .option('--validators <n>', 'nodes that vote (default: 4)')
         .option('--followers <n>', 'nodes that only follow (default: 0)')
         .option('--interval <ms>', 'time between blocks (default: 1000)')
-        .option('--set <parameter=value>', 'another value of a parameter, amounts in µKRY', collect)
-        .option('--log-level <level>', 'log level of the nodes', 'info'),
+        .option('--set <parameter=value>', 'another value of a parameter, amounts in µKRY', collect),
     run,
   });
 }

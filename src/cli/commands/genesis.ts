@@ -1,5 +1,5 @@
 /** `kryder genesis`: makes and checks genesis files. */
-import { mkdir, writeFile } from 'node:fs/promises';
+import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Command } from 'commander';
 import { type Genesis, genesisHash, genesisToJson, PARAMETER_RULES } from '../../chain/genesis.ts';
@@ -9,6 +9,7 @@ import { toHex } from '../../codec/bytes.ts';
 import { readGenesisFile } from '../../node/data-directory.ts';
 import { writeKeyFile } from '../../node/keys/key-file.ts';
 import { newGenesis, PARAMETER_SETS, withParameters } from '../../story/new-genesis.ts';
+import { makeDirectory } from '../../system/directory.ts';
 import { collect, wholeNumber } from '../options.ts';
 import { type Answer, addCommand, CommandError, EXIT, usageError } from '../output.ts';
 import { newProtection, type PassphraseOption, withPassphrase } from '../passphrase.ts';
@@ -104,7 +105,7 @@ function registerNew(group: Command): void {
         parameters: parametersOf(options),
       });
       const protection = await newProtection(options);
-      await mkdir(options.out, { recursive: true, mode: 0o700 });
+      await makeDirectory(options.out);
       const file = join(options.out, 'genesis.json');
       await writeFile(file, genesisToJson(genesis), { flag: 'wx' }).catch((error: NodeJS.ErrnoException) => {
         if (error.code !== 'EEXIST') throw error;

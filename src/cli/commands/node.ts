@@ -5,6 +5,7 @@ import { toHex } from '../../codec/bytes.ts';
 import { loadSettings } from '../../config/file.ts';
 import { openDataDirectory } from '../../node/data-directory.ts';
 import { lockDataDirectory } from '../../node/keys/locks.ts';
+import { systemProblem } from '../../system/problems.ts';
 import { CommandError, exitOf, printJson } from '../output.ts';
 import { keyAccess } from '../passphrase.ts';
 import { addService, type ServiceContext } from '../service.ts';
@@ -68,12 +69,14 @@ async function runLocked(options: NodeCommandOptions, context: ServiceContext): 
   ]);
   await node.stop();
   if (died !== undefined) {
+    const problem = systemProblem(died);
     const code = 'code' in died ? String(died.code) : 'NODE_FAILED';
     throw new CommandError(
       exitOf(code),
       code,
-      `the node had to stop: ${died.message}`,
-      'the last lines of its log say more; nothing final is lost: start it again when the cause is mended',
+      `the node had to stop: ${problem?.message ?? died.message}`,
+      problem?.advice ??
+        'the last lines of its log say more; nothing final is lost: start it again when the cause is mended',
     );
   }
   if (options.supervised === true) {

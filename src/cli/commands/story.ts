@@ -6,6 +6,7 @@ import { narrate } from '../../story/narrator.ts';
 import { collect, wholeNumber } from '../options.ts';
 import { printJson, usageError } from '../output.ts';
 import { addService, type ServiceContext } from '../service.ts';
+import { withLogLevel } from '../settings-options.ts';
 import { packageFile } from '../version.ts';
 
 interface StoryCommandOptions {
@@ -81,14 +82,13 @@ export function register(program: Command): void {
     usage: 'story',
     description: 'play the life of a bounty on a real file, with validators, an owner and a steward',
     configure: (c) =>
-      c
+      withLogLevel(c)
         .option('--blob <file>', 'the file that is kept (default: the licence of this program)')
         .option('--exit', 'end when the story ends; the last line is its result as JSON')
         .option('--dir <dir>', 'keep everything here (default: a temporary folder, removed at the end)')
         .option('--validators <n>', 'how many validators', '4')
         .option('--interval <ms>', 'time between blocks (default: 1000)')
-        .option('--set <parameter=value>', 'another value of a parameter, amounts in µKRY', collect)
-        .option('--log-level <level>', 'log level of the nodes', 'info'),
+        .option('--set <parameter=value>', 'another value of a parameter, amounts in µKRY', collect),
     run,
   });
   addService<OwnerCommandOptions>(program, {

@@ -1,11 +1,12 @@
 /** `kryder tx`: pays, and builds, signs and submits in separate steps for keys that are kept offline. */
-import { readFile } from 'node:fs/promises';
 import type { Command } from 'commander';
 import { decodeAddress, encodeAddress } from '../../codec/address.ts';
 import { formatKry, parseKry } from '../../codec/amount.ts';
 import { type Bytes, fromHex, toHex } from '../../codec/bytes.ts';
 import type { SigningKey } from '../../crypto/interfaces.ts';
 import { readKeyFile } from '../../node/keys/key-file.ts';
+import { reasonOf } from '../../system/problems.ts';
+import { readText } from '../../system/text-file.ts';
 import { planTransfer, signersOf, signTransaction } from '../../tx/build.ts';
 import { decodeBody, decodeTransaction } from '../../tx/decode.ts';
 import { encodeBody, transactionId } from '../../tx/encode.ts';
@@ -72,11 +73,14 @@ function summary(body: TransferBody): string[] {
   return [`from ${encodeAddress(input!.address)}`, ...lines, `fee ${formatKry(body.fee)} KRY`];
 }
 
+/** Longer than any transaction in hex. */
+const MAX_HEX_FILE = 4 * 1024 ** 2;
+
 /** Hex given at the command line, or in a file with `@path`. */
 async function hexArgument(text: string): Promise<Bytes> {
   if (!text.startsWith('@')) return fromHex(text);
-  const content = await readFile(text.slice(1), 'utf8').catch((error: Error) => {
-    throw usageError(`"${text.slice(1)}" cannot be read: ${error.message}`);
+  const content = await readText(text.slice(1), MAX_HEX_FILE).catch((error: Error) => {
+    throw usageError(`"${text.slice(1)}" cannot be read: ${reasonOf(error)}`);
   });
   return fromHex(content.trim());
 }
