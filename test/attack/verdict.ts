@@ -1,0 +1,83 @@
+/** When a net held: the thresholds, in words and in code. */
+import { quantiles } from '../../bench/network.ts';
+import type { KindReport } from './attacker.ts';
+import type { MemoryReport, Pace } from './watch.ts';
+
+/** Blocks a second under attack, as a part of those before it. */
+const LEAST_PACE = 0.8;
+/** Views led by honest validators whose blocks became final, while one validator is the attacker's. */
+const LEAST_HONEST_VIEWS = 0.9;
+const MOST_RESIDENT_MIB = 1_024;
+const MOST_SLOPE_MIB = 10;
+/** Below this, memory says more about the collector of garbage than about leaks. */
+const LEAST_MINUTES_FOR_SLOPE = 5;
+
+export const HELP = `npm run attack -- [--minutes M] [--seed S] [--interval MS] [--groups a,b,…] [--nice N] [--json]
+
+Four validators and a node that follows, under two payments a second, are attacked by a process of its own, at low
+priority (--nice, 10) because it shares the machine's processors with them. The net held when
+  - blocks came at ${LEAST_PACE} of the baseline's pace or faster in every phase without a stake, and
+  - ${LEAST_HONEST_VIEWS} of the views led by honest validators brought a final block while one of the four was the attacker's;
+  - no node ended, none passed ${MOST_RESIDENT_MIB} MiB resident, none grew by more than ${MOST_SLOPE_MIB} MiB a minute over the last two
+    thirds of at least ${LEAST_MINUTES_FOR_SLOPE} minutes;
+  - no honest node lost its connection to another;
+  - every payment became final.
+`;
+
+export interface PhaseReport extends Pace {
+  readonly phase: string;
+  readonly seconds: number;
+  /** Messages, connections or requests of the attackers a second. */
+  readonly sentPerSecond: number;
+  readonly attackerCpu: number;
+  /** Part of the views led by honest validators whose blocks became final. */
+  readonly honestViewsFinal: number;
+}
+
+export interface Findings {
+  readonly minutes: number;
+  readonly seed: number;
+  readonly baseline: Pace;
+  readonly attack: readonly PhaseReport[];
+  readonly memory: readonly MemoryReport[];
+  readonly minutesOfMemory: number;
+  readonly honestCutOff: readonly string[];
+  readonly nodesDied: readonly string[];
+  /** Questions of the watcher that got no answer in time. */
+  readonly unanswered: number;
+  readonly payments: { readonly sent: number; readonly lost: number; readonly latencies: readonly number[] };
+  readonly byKind: readonly (KindReport & { readonly perSecond: number })[];
+}
+
+export function judge(found: Findings) {
+  const wrong: string[] = [];
+  for (const phase of found.attack) {
+    const ratio = phase.blocksPerSecond / found.baseline.blocksPerSecond;
+    if (phase.phase === 'insider') {
+      if (!(phase.honestViewsFinal >= LEAST_HONEST_VIEWS))
+        wrong.push(`insider: ${phase.honestViewsFinal} of the honest views became final`);
+    } else if (!(ratio >= LEAST_PACE)) wrong.push(`${phase.phase}: ${ratio.toFixed(2)} of the pace before`);
+  }
+  for (const { node, mostMib, slopeMibPerMinute } of found.memory) {
+    if (mostMib > MOST_RESIDENT_MIB) wrong.push(`${node} took ${mostMib} MiB`);
+    if (found.minutesOfMemory >= LEAST_MINUTES_FOR_SLOPE && slopeMibPerMinute > MOST_SLOPE_MIB)
+      wrong.push(`${node} grew by ${slopeMibPerMinute} MiB a minute`);
+  }
+  for (const node of found.nodesDied) wrong.push(`${node} ended`);
+  for (const lost of found.honestCutOff) wrong.push(lost);
+  if (found.payments.lost > 0) wrong.push(`${found.payments.lost} payments were lost`);
+  const { minutesOfMemory: _, payments, honestCutOff, nodesDied, ...rest } = found;
+  const { median, p95 } = quantiles(payments.latencies);
+  return {
+    ...rest,
+    payments: {
+      sent: payments.sent,
+      lost: payments.lost,
+      finalMs: { p50: Math.round(median), p95: Math.round(p95) },
+    },
+    honestCutOff: honestCutOff.length,
+    nodesDied: nodesDied.length,
+    verdict: wrong.length === 0 ? 'held' : 'broken',
+    wrong,
+  };
+}

@@ -1,0 +1,263 @@
+/** Watches a net from outside, as its operators would: pace, memory, who is connected to whom, payments that arrive. */
+import { readFile } from 'node:fs/promises';
+import { setTimeout as delay } from 'node:timers/promises';
+import { type FinalNotice, followFinal, quantiles } from '../../bench/network.ts';
+import { signTransfer } from '../../bench/workload.ts';
+import { type Bytes, fromHex, toHex } from '../../src/codec/bytes.ts';
+import type { SigningKey } from '../../src/crypto/interfaces.ts';
+import type { Devnet } from '../../src/story/devnet.ts';
+
+const LOOK_MS = 1_000;
+const PAYMENT_MS = 500;
+const ANSWER_MS = 5_000;
+/** A payment that is not final after so long is lost; its own last height is sooner. */
+const LIFETIME_BLOCKS = 50;
+
+type Node = Devnet['nodes'][number];
+
+interface NodeState {
+  readonly node: Node;
+  id: string;
+  peers: ReadonlySet<string>;
+  readonly memory: { readonly at: number; readonly mib: number }[];
+  unanswered: number;
+}
+
+export interface Span {
+  readonly from: number;
+  readonly to: number;
+}
+
+export interface Pace {
+  readonly blocksPerSecond: number;
+  readonly finalityMs: { readonly p50: number; readonly p95: number };
+  readonly blocks: number;
+}
+
+const round = (value: number, digits = 2): number => Math.round(value * 10 ** digits) / 10 ** digits;
+
+async function residentMib(pid: number): Promise<number> {
+  const status = await readFile(`/proc/${pid}/status`, 'utf8');
+  return Number(/^VmRSS:\s+(\d+) kB/m.exec(status)?.[1] ?? 0) / 1_024;
+}
+
+interface Payment {
+  readonly id: string;
+  readonly bytes: Bytes;
+  readonly at: number;
+}
+
+export class Watch {
+  readonly #net: Devnet;
+  readonly #states: NodeState[];
+  readonly #payers: readonly SigningKey[];
+  readonly #notices: (FinalNotice & { readonly view: number })[] = [];
+  readonly #stop = new AbortController();
+  readonly #work: Promise<unknown>[] = [];
+  readonly #waiting = new Map<string, Payment>();
+  readonly #gone = new Set<Node>();
+  #height = 0;
+  #serial = 0;
+  readonly latencies: number[] = [];
+  cutOff: string[] = [];
+  died: string[] = [];
+  paid = 0;
+  lost: string[] = [];
+
+  constructor(net: Devnet, payers: readonly SigningKey[]) {
+    this.#net = net;
+    this.#payers = payers;
+    this.#states = net.nodes.map((node) => ({ node, id: '', peers: new Set(), memory: [], unanswered: 0 }));
+  }
+
+  start(): void {
+    this.#work.push(
+      this.#follow(),
+      this.#pay(),
+      this.#settle(),
+      ...this.#states.map((state) => this.#look(state)),
+    );
+  }
+
+  /** A node that is meant to go. */
+  expectGone(node: Node): void {
+    this.#gone.add(node);
+  }
+
+  async end(): Promise<void> {
+    this.#stop.abort();
+    await Promise.all(this.#work);
+    for (const id of this.#waiting.keys()) this.lost.push(id);
+  }
+
+  /** Waits until every payment is final, at most `ms`. */
+  async settled(ms: number): Promise<void> {
+    this.#serial = Number.NaN;
+    const until = performance.now() + ms;
+    while (this.#waiting.size > 0 && performance.now() < until) await delay(100);
+  }
+
+  async #loop(ms: number, body: () => Promise<void>): Promise<void> {
+    while (!this.#stop.signal.aborted) {
+      await body().catch(() => undefined);
+      await delay(ms, undefined, { signal: this.#stop.signal }).catch(() => undefined);
+    }
+  }
+
+  async #get<T>(node: Node, path: string, init: RequestInit = {}): Promise<T> {
+    const response = await fetch(`${node.api}${path}`, { ...init, signal: AbortSignal.timeout(ANSWER_MS) });
+    if (!response.ok) throw new Error(`${response.status}`);
+    return (await response.json()) as T;
+  }
+
+  #alive(): Node[] {
+    return this.#net.nodes.filter((node) => !this.#gone.has(node));
+  }
+
+  async #follow(): Promise<void> {
+    const follower = this.#net.nodes[this.#net.nodes.length - 1]!;
+    const stop = followFinal(follower.api, (notice) => {
+      this.#notices.push(notice as FinalNotice & { view: number });
+      this.#height = notice.height;
+    });
+    await new Promise((resolve) => this.#stop.signal.addEventListener('abort', resolve));
+    stop();
+  }
+
+  #look(state: NodeState): Promise<void> {
+    const { node } = state;
+    return this.#loop(LOOK_MS, async () => {
+      if (this.#gone.has(node)) return;
+      if (!node.child.running) {
+        this.died.push(node.child.name);
+        this.#gone.add(node);
+        return;
+      }
+      state.memory.push({ at: performance.now(), mib: await residentMib(node.child.pid) });
+      const answer = await this.#get<{ addresses: string[]; peers: { id: string }[] }>(
+        node,
+        '/v1/status',
+      ).catch(() => undefined);
+      if (answer === undefined) {
+        state.unanswered++;
+        return;
+      }
+      state.id = answer.addresses[0]?.split('/').at(-1) ?? '';
+      const peers = new Set(answer.peers.map(({ id }) => id));
+      for (const other of this.#states) {
+        if (this.#gone.has(other.node) || !state.peers.has(other.id) || peers.has(other.id)) continue;
+        this.cutOff.push(`${node.child.name} lost ${other.node.child.name}`);
+      }
+      state.peers = peers;
+    });
+  }
+
+  #pay(): Promise<void> {
+    return this.#loop(PAYMENT_MS, async () => {
+      if (Number.isNaN(this.#serial) || this.#height === 0) return;
+      const serial = this.#serial++;
+      const from = this.#payers[serial % this.#payers.length]!;
+      const to = this.#payers[(serial + 1) % this.#payers.length]!;
+      const { id, bytes } = signTransfer(
+        from,
+        to.publicKey,
+        serial,
+        this.#height + LIFETIME_BLOCKS,
+        fromHex(this.#net.genesisHash, 32),
+      );
+      const payment = { id: toHex(id), bytes, at: performance.now() };
+      for (const node of [...this.#alive(), ...this.#alive()].slice(serial % 5)) {
+        const taken = await this.#get(node, '/v1/transactions', {
+          method: 'POST',
+          headers: { 'content-type': 'application/json' },
+          body: JSON.stringify({ transactions: [toHex(bytes)] }),
+        }).then(
+          () => true,
+          () => false,
+        );
+        if (taken) break;
+      }
+      this.paid++;
+      this.#waiting.set(payment.id, payment);
+    });
+  }
+
+  #settle(): Promise<void> {
+    return this.#loop(250, async () => {
+      const nodes = this.#alive();
+      const node = nodes[nodes.length - 1]!;
+      for (const payment of [...this.#waiting.values()].slice(0, 20)) {
+        const { status } = await this.#get<{ status: string }>(node, `/v1/transactions/${payment.id}`);
+        if (status !== 'final') continue;
+        this.#waiting.delete(payment.id);
+        this.latencies.push(performance.now() - payment.at);
+      }
+    });
+  }
+
+  #within({ from, to }: Span): (FinalNotice & { readonly view: number })[] {
+    return this.#notices.filter(({ at }) => at >= from && at < to);
+  }
+
+  pace(span: Span): Pace {
+    const notices = this.#within(span);
+    const { median, p95 } = quantiles(notices.map(({ finalityMs }) => finalityMs));
+    return {
+      blocks: notices.length,
+      blocksPerSecond: round((1_000 * notices.length) / (span.to - span.from)),
+      finalityMs: { p50: median, p95 },
+    };
+  }
+
+  /** Views that passed in a span, and those among them whose block became final. */
+  views(span: Span): { readonly all: readonly number[]; readonly final: ReadonlySet<number> } {
+    const final = new Set(this.#within(span).map(({ view }) => view));
+    const [first, last] = [Math.min(...final), Math.max(...final)];
+    return {
+      all: final.size === 0 ? [] : Array.from({ length: last - first + 1 }, (_, i) => first + i),
+      final,
+    };
+  }
+
+  unanswered(): number {
+    return this.#states.reduce((sum, { unanswered }) => sum + unanswered, 0);
+  }
+
+  /** Resident memory in MiB: at the end of the baseline, at most, and a minute's growth by a straight line. */
+  memory(baseline: Span, attack: Span): MemoryReport[] {
+    return this.#states.map(({ node, memory }) => {
+      const before = memory.filter(({ at }) => at >= baseline.from && at < baseline.to);
+      const during = memory.filter(({ at }) => at >= attack.from && at < attack.to);
+      const later = during.slice(Math.floor(during.length / 3));
+      return {
+        node: node.child.name,
+        baselineMib: round(before.at(-1)?.mib ?? 0, 0),
+        mostMib: round(Math.max(0, ...during.map(({ mib }) => mib)), 0),
+        lastMib: round(during.at(-1)?.mib ?? 0, 0),
+        slopeMibPerMinute: round(slope(later), 1),
+      };
+    });
+  }
+}
+
+export interface MemoryReport {
+  readonly node: string;
+  readonly baselineMib: number;
+  readonly mostMib: number;
+  readonly lastMib: number;
+  /** Over the last two thirds of the attack. */
+  readonly slopeMibPerMinute: number;
+}
+
+function slope(points: readonly { readonly at: number; readonly mib: number }[]): number {
+  if (points.length < 2) return 0;
+  const mean = (values: readonly number[]): number => values.reduce((sum, v) => sum + v, 0) / values.length;
+  const [x, y] = [mean(points.map(({ at }) => at)), mean(points.map(({ mib }) => mib))];
+  let above = 0;
+  let below = 0;
+  for (const { at, mib } of points) {
+    above += (at - x) * (mib - y);
+    below += (at - x) ** 2;
+  }
+  return (60_000 * above) / below;
+}
