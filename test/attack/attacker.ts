@@ -22,6 +22,8 @@ import { type Insider, insiderOf, type Plan, type Target, type World, worldOf } 
 export interface Command {
   readonly groups: readonly Group[];
   readonly seconds: number;
+  /** Only kinds whose names have this in them. */
+  readonly only?: string;
   /** Seed of a validator's consensus key, hex. */
   readonly insider?: string;
 }
@@ -107,7 +109,9 @@ async function carryOut(world: World, command: Command, round: number): Promise<
   const began = performance.now();
   const cpu = process.cpuUsage();
   const before = accidents;
-  const tallies = KINDS.filter(({ group }) => command.groups.includes(group)).map((kind) => {
+  const tallies = KINDS.filter(
+    ({ group, name }) => command.groups.includes(group) && name.includes(command.only ?? ''),
+  ).map((kind) => {
     const hands = Array.from(
       { length: kind.hands ?? 2 },
       (_, i) => new Hand(world, world.rng.fork(`${round}/${kind.name}/${i}`), end.signal, kind.host, insider),

@@ -34,7 +34,7 @@ const INSIDER = 3;
 const PAYERS = 16;
 const HOSTILE_ACCOUNTS = 16;
 const FUNDS = 10_000_000_000n;
-const SETTLE_MS = 60_000;
+const SETTLE_MS = 45_000;
 
 const { values } = parseArgs({
   options: {
@@ -42,6 +42,7 @@ const { values } = parseArgs({
     seed: { type: 'string', default: '1' },
     interval: { type: 'string', default: '1000' },
     groups: { type: 'string' },
+    only: { type: 'string' },
     nice: { type: 'string', default: '10' },
     json: { type: 'boolean', default: false },
     help: { type: 'boolean', default: false },
@@ -142,7 +143,9 @@ async function attack(net: Devnet): Promise<Findings> {
     await delay(2_000);
     const calm: Span = { from: performance.now(), to: performance.now() + 1_000 * baseline };
     say(`baseline: ${Math.round(baseline)} s`);
+    const calmCpu = await watch.cpuSeconds();
     await delay(1_000 * baseline);
+    const baselineCpu = Math.round((100 * ((await watch.cpuSeconds()) - calmCpu)) / baseline) / 100;
     const reports: PhaseReport[] = [];
     const kinds = new Map<string, KindReport & { readonly seconds: number }>();
     const began = performance.now();
@@ -154,12 +157,15 @@ async function attack(net: Devnet): Promise<Findings> {
         await delay(1_000);
       }
       const from = performance.now();
+      const cpuBefore = await watch.cpuSeconds();
       const report = await attacker.tell<Report>({
         groups: phase.groups,
         seconds: phase.seconds,
+        ...(values.only === undefined ? {} : { only: values.only }),
         ...(insider ? { insider: insiderSeed } : {}),
       });
       const span: Span = { from, to: from + 1_000 * phase.seconds };
+      const cpu = (await watch.cpuSeconds()) - cpuBefore;
       const { all, final } = watch.views(span);
       const honest = insider ? all.filter((view) => leaderOf(set, view) !== insiderKey) : all;
       for (const kind of report.kinds) {
@@ -177,6 +183,7 @@ async function attack(net: Devnet): Promise<Findings> {
         ...watch.pace(span),
         sentPerSecond: Math.round(report.kinds.reduce((sum, { sent }) => sum + sent, 0) / report.seconds),
         attackerCpu: Math.round((100 * report.cpuSeconds) / report.seconds) / 100,
+        nodesCpu: Math.round((100 * cpu) / report.seconds) / 100,
         honestViewsFinal:
           honest.length === 0
             ? 0
@@ -192,14 +199,14 @@ async function attack(net: Devnet): Promise<Findings> {
     return {
       minutes,
       seed,
-      baseline: watch.pace(calm),
+      baseline: { ...watch.pace(calm), nodesCpu: baselineCpu },
       attack: reports,
       memory: watch.memory(calm, { from: began, to: Math.min(ended, began + stakelessMs) }),
       minutesOfMemory: stakelessMs / 60_000,
       honestCutOff: watch.cutOff,
       nodesDied: watch.died,
       unanswered: watch.unanswered(),
-      payments: { sent: watch.paid, lost: watch.lost.length, latencies: watch.latencies },
+      payments: { sent: watch.paid, lost: watch.lost, latencies: watch.latencies },
       byKind: [...kinds.values()].map(({ kind, group, sent, refused, seconds }) => ({
         kind,
         group,

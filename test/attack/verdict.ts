@@ -12,7 +12,8 @@ const MOST_SLOPE_MIB = 10;
 /** Below this, memory says more about the collector of garbage than about leaks. */
 const LEAST_MINUTES_FOR_SLOPE = 5;
 
-export const HELP = `npm run attack -- [--minutes M] [--seed S] [--interval MS] [--groups a,b,…] [--nice N] [--json]
+export const HELP = `npm run attack -- [--minutes M] [--seed S] [--interval MS] [--groups a,b,…] [--only TEXT] [--nice N]
+    [--json]
 
 Four validators and a node that follows, under two payments a second, are attacked by a process of its own, at low
 priority (--nice, 10) because it shares the machine's processors with them. The net held when
@@ -29,7 +30,9 @@ export interface PhaseReport extends Pace {
   readonly seconds: number;
   /** Messages, connections or requests of the attackers a second. */
   readonly sentPerSecond: number;
+  /** Processors that the attacker, and that all nodes together, were busy on. */
   readonly attackerCpu: number;
+  readonly nodesCpu: number;
   /** Part of the views led by honest validators whose blocks became final. */
   readonly honestViewsFinal: number;
 }
@@ -37,7 +40,7 @@ export interface PhaseReport extends Pace {
 export interface Findings {
   readonly minutes: number;
   readonly seed: number;
-  readonly baseline: Pace;
+  readonly baseline: Pace & { readonly nodesCpu: number };
   readonly attack: readonly PhaseReport[];
   readonly memory: readonly MemoryReport[];
   readonly minutesOfMemory: number;
@@ -45,7 +48,11 @@ export interface Findings {
   readonly nodesDied: readonly string[];
   /** Questions of the watcher that got no answer in time. */
   readonly unanswered: number;
-  readonly payments: { readonly sent: number; readonly lost: number; readonly latencies: readonly number[] };
+  readonly payments: {
+    readonly sent: number;
+    readonly lost: readonly string[];
+    readonly latencies: readonly number[];
+  };
   readonly byKind: readonly (KindReport & { readonly perSecond: number })[];
 }
 
@@ -65,14 +72,14 @@ export function judge(found: Findings) {
   }
   for (const node of found.nodesDied) wrong.push(`${node} ended`);
   for (const lost of found.honestCutOff) wrong.push(lost);
-  if (found.payments.lost > 0) wrong.push(`${found.payments.lost} payments were lost`);
+  for (const lost of found.payments.lost) wrong.push(`payment ${lost}`);
   const { minutesOfMemory: _, payments, honestCutOff, nodesDied, ...rest } = found;
   const { median, p95 } = quantiles(payments.latencies);
   return {
     ...rest,
     payments: {
       sent: payments.sent,
-      lost: payments.lost,
+      lost: payments.lost.length,
       finalMs: { p50: Math.round(median), p95: Math.round(p95) },
     },
     honestCutOff: honestCutOff.length,

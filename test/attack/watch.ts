@@ -10,6 +10,7 @@ import type { Devnet } from '../../src/story/devnet.ts';
 const LOOK_MS = 1_000;
 const PAYMENT_MS = 500;
 const ANSWER_MS = 5_000;
+const RESEND_MS = 10_000;
 /** A payment that is not final after so long is lost; its own last height is sooner. */
 const LIFETIME_BLOCKS = 50;
 
@@ -41,6 +42,13 @@ async function residentMib(pid: number): Promise<number> {
   return Number(/^VmRSS:\s+(\d+) kB/m.exec(status)?.[1] ?? 0) / 1_024;
 }
 
+/** Processor time that a process has taken so far, in seconds; clock ticks are hundredths. */
+async function cpuSeconds(pid: number): Promise<number> {
+  const stat = await readFile(`/proc/${pid}/stat`, 'utf8');
+  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+  return (Number(fields[11]) + Number(fields[12])) / 100;
+}
+
 interface Payment {
   readonly id: string;
   readonly bytes: Bytes;
@@ -56,6 +64,8 @@ export class Watch {
   readonly #work: Promise<unknown>[] = [];
   readonly #waiting = new Map<string, Payment>();
   readonly #gone = new Set<Node>();
+  /** Payments that were sent again, and what their status was. */
+  readonly #resent = new Map<string, string>();
   #height = 0;
   #serial = 0;
   readonly latencies: number[] = [];
@@ -87,7 +97,7 @@ export class Watch {
   async end(): Promise<void> {
     this.#stop.abort();
     await Promise.all(this.#work);
-    for (const id of this.#waiting.keys()) this.lost.push(id);
+    this.lost = [...this.#waiting.keys()].map((id) => `${id}: ${this.#resent.get(id) ?? 'never taken'}`);
   }
 
   /** Waits until every payment is final, at most `ms`. */
@@ -165,33 +175,44 @@ export class Watch {
         this.#height + LIFETIME_BLOCKS,
         fromHex(this.#net.genesisHash, 32),
       );
-      const payment = { id: toHex(id), bytes, at: performance.now() };
-      for (const node of [...this.#alive(), ...this.#alive()].slice(serial % 5)) {
-        const taken = await this.#get(node, '/v1/transactions', {
-          method: 'POST',
-          headers: { 'content-type': 'application/json' },
-          body: JSON.stringify({ transactions: [toHex(bytes)] }),
-        }).then(
-          () => true,
-          () => false,
-        );
-        if (taken) break;
-      }
       this.paid++;
-      this.#waiting.set(payment.id, payment);
+      this.#waiting.set(toHex(id), { id: toHex(id), bytes, at: performance.now() });
+      await this.#submit(bytes, serial);
     });
+  }
+
+  /** As a wallet would: at one node after the other, until one takes it. */
+  async #submit(bytes: Bytes, from: number): Promise<void> {
+    const nodes = this.#alive();
+    for (let i = 0; i < nodes.length; i++) {
+      const taken = await this.#get(nodes[(from + i) % nodes.length]!, '/v1/transactions', {
+        method: 'POST',
+        headers: { 'content-type': 'application/json' },
+        body: JSON.stringify({ transactions: [toHex(bytes)] }),
+      }).then(
+        () => true,
+        () => false,
+      );
+      if (taken) return;
+    }
   }
 
   #settle(): Promise<void> {
     return this.#loop(250, async () => {
       const nodes = this.#alive();
       const node = nodes[nodes.length - 1]!;
-      for (const payment of [...this.#waiting.values()].slice(0, 20)) {
-        const { status } = await this.#get<{ status: string }>(node, `/v1/transactions/${payment.id}`);
-        if (status !== 'final') continue;
-        this.#waiting.delete(payment.id);
-        this.latencies.push(performance.now() - payment.at);
-      }
+      await Promise.all(
+        [...this.#waiting.values()].slice(0, 20).map(async (payment) => {
+          const { status } = await this.#get<{ status: string }>(node, `/v1/transactions/${payment.id}`);
+          if (status === 'final') {
+            this.#waiting.delete(payment.id);
+            this.latencies.push(performance.now() - payment.at);
+          } else if (performance.now() - payment.at > RESEND_MS && this.#resent.get(payment.id) !== status) {
+            this.#resent.set(payment.id, status);
+            await this.#submit(payment.bytes, this.#resent.size);
+          }
+        }),
+      );
     });
   }
 
@@ -217,6 +238,12 @@ export class Watch {
       all: final.size === 0 ? [] : Array.from({ length: last - first + 1 }, (_, i) => first + i),
       final,
     };
+  }
+
+  /** Processor time of all nodes that still run. */
+  async cpuSeconds(): Promise<number> {
+    const times = await Promise.all(this.#alive().map(({ child }) => cpuSeconds(child.pid).catch(() => 0)));
+    return times.reduce((sum, time) => sum + time, 0);
   }
 
   unanswered(): number {

@@ -25,12 +25,7 @@ export function signedVote(world: World, subject: Subject, signer: number, key: 
 }
 
 /** Messages on one lane for as long as the node takes them; `make` may have none at the moment. */
-export async function pour(
-  hand: Hand,
-  lane: string,
-  make: () => Bytes | undefined,
-  restMs = 0,
-): Promise<void> {
+async function pour(hand: Hand, lane: string, make: () => Bytes | undefined, restMs = 0): Promise<void> {
   const session = await hand.ready();
   const stream = await session.stream(lane);
   while (hand.on) {
@@ -48,7 +43,7 @@ const any = <T>(hand: Hand, list: readonly T[]): T | undefined =>
   list.length === 0 ? undefined : hand.rng.pick(list);
 
 /** A captured proposal with another header, and a vote for it of whoever has `key`. */
-export function reheaded(
+function reheaded(
   world: World,
   proposal: Bytes,
   change: (header: Header) => Header,
