@@ -5,7 +5,7 @@
  */
 import type { FastifyInstance } from 'fastify';
 
-/** The templates that the server registers; a test compares. */
+/** The templates that the server registers: a route that is not among them cannot be registered. */
 export const API_ROUTES = [
   '/healthz',
   '/metrics',
@@ -82,6 +82,9 @@ export function registerMetrics(app: FastifyInstance, metrics: () => Promise<str
 export function observeRequests(app: FastifyInstance, observer: ApiObserver | undefined): () => number {
   const began = new WeakMap<object, number>();
   let inFlight = 0;
+  app.addHook('onRoute', ({ url }) => {
+    if (!(API_ROUTES as readonly string[]).includes(url)) throw new Error(`${url} is not in API_ROUTES`);
+  });
   app.addHook('onRequest', (request, reply, done) => {
     began.set(request, performance.now());
     inFlight += 1;

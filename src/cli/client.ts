@@ -33,6 +33,10 @@ const statusSchema = z.looseObject({
   peers: z.array(z.looseObject({ id: z.string().max(200), validator: whole.nullable() })).max(10_000),
   syncing: z.boolean(),
   uptimeSeconds: z.number(),
+  warnings: z
+    .array(z.looseObject({ code: z.string().max(64), message: z.string().max(2_000), since: z.number() }))
+    .max(64)
+    .default([]),
   mempool: z.looseObject({ transactions: whole, bytes: whole }),
   parameters: z.looseObject({
     baseFee: amount,

@@ -187,13 +187,13 @@ export const SETTINGS = {
 
   diskWarnBytes: setting({
     group: 'Resources',
-    kind: bytes(0, 1024 * GIB),
+    kind: bytes(0, 1024 * 1024 * GIB),
     default: 2 * GIB,
     meaning: 'with less free space for the data directory the node warns',
   }),
   diskStopBytes: setting({
     group: 'Resources',
-    kind: bytes(0, 1024 * GIB),
+    kind: bytes(0, 1024 * 1024 * GIB),
     default: 256 * MIB,
     meaning: 'with less free space the node stops cleanly; 0 for never, then it stops when a write fails',
   }),

@@ -57,12 +57,21 @@ export interface NodeApplicationOptions {
 const LONGEST_SLEEP_MS = 10_000;
 /** A finalised block so far ahead is reached by ranges, not block by block. */
 const STEP_BY_STEP = 4;
+/** Finalizations that wait, and nullifications that one of them keeps for others to ask for. */
+const MOST_WAITING = 32;
+const MOST_NULLIFICATIONS = 1_024;
+
+/** One finalization in the place of two that follow one another. */
+function joined(older: Finalization, newer: Finalization): Finalization {
+  const nullifications = [...older.nullifications, ...newer.nullifications].slice(-MOST_NULLIFICATIONS);
+  return { ...newer, gap: true, nullifications };
+}
 
 export class NodeApplication implements Application {
   readonly #o: NodeApplicationOptions;
   readonly #stop = new AbortController();
-  #finalising: Promise<void> = Promise.resolve();
-  #queued = 0;
+  #finalising: Promise<void> | undefined;
+  #waiting: Finalization[] = [];
 
   constructor(options: NodeApplicationOptions) {
     this.#o = options;
@@ -70,7 +79,7 @@ export class NodeApplication implements Application {
 
   /** Finalizations that wait for their blocks or for the disk. */
   get finalisationsQueued(): number {
-    return this.#queued;
+    return this.#waiting.length + (this.#finalising === undefined ? 0 : 1);
   }
 
   /** Ends all waiting and resolves when the last write is done. */
@@ -202,15 +211,27 @@ export class NodeApplication implements Application {
   }
 
   finalize(finalization: Finalization): void {
-    this.#queued += 1;
-    this.#finalising = this.#finalising
-      .then(() => (this.#stop.signal.aborted ? undefined : this.#finalise(finalization)))
+    const last = this.#waiting.at(-1);
+    // While the node catches up, blocks become final faster than it gets to them: the newest stands for all.
+    if (last !== undefined && this.#waiting.length >= MOST_WAITING) {
+      this.#waiting[this.#waiting.length - 1] = joined(last, finalization);
+    } else this.#waiting.push(finalization);
+    this.#finalising ??= Promise.resolve()
+      .then(() => this.#finaliseWaiting())
       .catch((error: unknown) => {
         if (!this.#stop.signal.aborted) this.#o.onFatal(error);
       })
       .finally(() => {
-        this.#queued -= 1;
+        this.#finalising = undefined;
       });
+  }
+
+  async #finaliseWaiting(): Promise<void> {
+    while (!this.#stop.signal.aborted) {
+      const next = this.#waiting.shift();
+      if (next === undefined) return;
+      await this.#finalise(next);
+    }
   }
 
   async #finalise({ certificate, nullifications }: Finalization): Promise<void> {

@@ -39,7 +39,7 @@ import { ResourceWatch, type WatchLog } from './resources/watch.ts';
 
 const MEMORY_WARN_SHARE = 0.85;
 const EVERY_MS = { disk: 2_000, clock: 5_000, handles: 5_000, eventLoop: 10_000, memory: 10_000 };
-const SIZES_EVERY_MS = 30_000;
+const SIZES_EVERY_MS = 10_000;
 
 export interface OperationOptions {
   readonly settings: Settings;

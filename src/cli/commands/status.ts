@@ -22,6 +22,7 @@ export function register(program: Command): void {
           `node        ${role} of ${status.validators}, version ${status.version}, up ${Math.round(status.uptimeSeconds)} s`,
           `peers       ${status.peers.length}`,
           `mempool     ${status.mempool.transactions} transactions, ${status.mempool.bytes} bytes`,
+          ...status.warnings.map(({ code, message }) => `warning     ${message} (${code})`),
         ],
       };
     },

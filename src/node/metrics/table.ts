@@ -168,7 +168,7 @@ export const METRICS = {
   },
   kryder_storage_bytes: {
     kind: 'gauge',
-    help: 'Bytes on disk, looked at every 30 seconds',
+    help: 'Bytes on disk, looked at every ten seconds',
     labels: { directory: ['database', 'journal'] },
   },
 
