@@ -144,6 +144,7 @@ const journalRecords: readonly (readonly [number, Bytes])[] = [
   [3, concat(fromHex('93cd012dc420'), proposal.payload, fromHex('01'))],
   [4, concat(fromHex('93cd012dc420'), proposal.payload, fromHex('c403010203'))],
   [5, fromHex('91cd012d')],
+  [7, concat(fromHex('94c420'), proposal.payload, fromHex('02cd012d01'))],
 ];
 
 const certificateCodes = [
@@ -502,6 +503,8 @@ export const NO_DECODERS: Readonly<Record<string, string>> = {
   readSupply: 'reads an entry of the state through decodeSupply',
   readFeePool: 'reads an entry of the state through decodeAmount',
   readValidators: 'reads an entry of the state through decodeValidators',
+  parseTcpAddress:
+    'gives undefined for what it does not take; multiaddrs of peers stand in decodeSignedRecord',
   unpackTransactions: 'between threads of one process',
   unpackResults: 'between threads of one process',
 };

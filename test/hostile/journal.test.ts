@@ -13,7 +13,7 @@ import type { JournalRecord } from '../../src/consensus/journal/records.ts';
 import { FINALIZE, NOTARIZE, NULLIFY } from '../../src/consensus/types.ts';
 import { MemoryDisk } from '../consensus/memory-disk.ts';
 import { flipped } from './mutations.ts';
-import { certificate, F, GENESIS_HASH, N, proposal, set, vote, X } from './samples.ts';
+import { certificate, F, GENESIS_HASH, keys, N, proposal, set, vote, X } from './samples.ts';
 
 type Files = Map<string, Bytes>;
 let salts = 0;
@@ -44,7 +44,12 @@ async function knowledge({ state }: Journal): Promise<string> {
     }),
     state.verdictOf(view)?.ok,
   ]);
-  return JSON.stringify([state.floor, views, state.bodies().map(({ view }) => view)]);
+  return JSON.stringify([
+    state.floor,
+    views,
+    state.bodies().map(({ view }) => view),
+    state.historyOf(keys[2]!.publicKey),
+  ]);
 }
 
 const batches: readonly (readonly JournalRecord[])[] = [
@@ -57,6 +62,7 @@ const batches: readonly (readonly JournalRecord[])[] = [
     { type: 'verdict', view: 301, payload: proposal.payload, ok: true },
   ],
   [{ type: 'vote', vote: vote(1, F(proposal)) }],
+  [{ type: 'history', publicKey: keys[2]!.publicKey, serial: 3, view: 290, retired: true }],
   // The last word of this node: a vote that others have, and that must never be followed by an F.
   [{ type: 'vote', vote: vote(1, X(302)) }],
 ];

@@ -15,10 +15,10 @@ const PATTERNS: readonly ((byte: number) => number)[] = [
 ];
 
 /** Every byte in turn, replaced by each pattern that changes it. */
-export function* flipped(bytes: Bytes): Generator<{ bytes: Bytes; at: number }> {
+export function* flipped(bytes: Bytes, patterns = PATTERNS): Generator<{ bytes: Bytes; at: number }> {
   for (let at = 0; at < bytes.length; at++) {
     const seen = new Set<number>([bytes[at]!]);
-    for (const pattern of PATTERNS) {
+    for (const pattern of patterns) {
       const value = pattern(bytes[at]!);
       if (seen.has(value)) continue;
       seen.add(value);
