@@ -7,84 +7,17 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { ClassicLevel } from 'classic-level';
-import pino from 'pino';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type Bytes, equal, toHex } from '../../src/codec/bytes.ts';
 import { ProtocolError } from '../../src/codec/errors.ts';
-import { encodeCertificate } from '../../src/consensus/certificate.ts';
-import { leaderOf } from '../../src/consensus/leader.ts';
-import { genesisEntries } from '../../src/ledger/genesis.ts';
-import { Chain } from '../../src/node/chain.ts';
-import { selectVerifier } from '../../src/node/crypto/select.ts';
-import { floorOf, loadLedger, loadReplay } from '../../src/node/start-up.ts';
+import type { Chain } from '../../src/node/chain.ts';
 import { DatabaseDamage } from '../../src/storage/damage.ts';
-import { ChainDatabase } from '../../src/storage/database.ts';
-import { checkTransaction } from '../../src/tx/check.ts';
-import { certificate, F, GENESIS_HASH, genesis, N, payment, set, X } from './samples.ts';
+import type { ChainDatabase } from '../../src/storage/database.ts';
+import { grow, startOn } from './chain.ts';
 
-const verifier = selectVerifier();
-const log = pino({ level: 'silent' });
-const context = { genesisHash: GENESIS_HASH, parameters: genesis.parameters, verifier };
 let directory = '';
 let rows: [Bytes, Bytes][] = [];
 let healthy = '';
-
-/** Everything that a node does with its database before it talks to anybody. */
-async function start<T>(use: (chain: Chain, database: ChainDatabase) => Promise<T>): Promise<T> {
-  const database = await ChainDatabase.open(directory, {
-    hash: GENESIS_HASH,
-    entries: () => genesisEntries({ ...genesis, genesisHash: GENESIS_HASH }),
-  });
-  try {
-    const ledger = await loadLedger(database, log);
-    const replay = loadReplay(database, genesis);
-    const chain = new Chain({
-      genesis,
-      genesisHash: GENESIS_HASH,
-      set,
-      database,
-      ledger,
-      replay,
-      onCommitted: () => undefined,
-    });
-    await floorOf(database, set, genesis, verifier);
-    return await use(chain, database);
-  } finally {
-    await database.close();
-  }
-}
-
-async function grow(chain: Chain): Promise<void> {
-  const { tip } = chain;
-  const view = tip.view + 2;
-  const parent = { epoch: 0, view: tip.view, parentView: 0, payload: tip.hash };
-  const built = chain.build({
-    parent: tip.hash,
-    epoch: 0,
-    view,
-    parentView: tip.view,
-    proposer: set.validators[leaderOf(set, view)]!.publicKey,
-    parentCertificate:
-      tip.height === 0
-        ? undefined
-        : encodeCertificate(certificate(N({ ...parent, parentView: tip.view - 1 }))),
-    now: genesis.time + 1_000 * view,
-    candidates: [1, 2].map((n) => checkTransaction(payment(10 * view + n).bytes, context)),
-    stopwatch: () => () => false,
-    onRefused: (_, why) => {
-      throw why;
-    },
-  })!;
-  expect(built.transactions.length).toBe(2);
-  const proposal = { epoch: 0, view, parentView: tip.view, payload: built.block.hash };
-  await chain.commit(built, {
-    finality: {
-      headers: [built.block.headerBytes],
-      certificate: encodeCertificate(certificate(F(proposal))),
-    },
-    nullifications: [{ view: view - 1, certificate: encodeCertificate(certificate(X(view - 1))) }],
-  });
-}
 
 /** What later questions are answered with. */
 async function knowledge(chain: Chain, database: ChainDatabase): Promise<string> {
@@ -107,7 +40,7 @@ async function write(changes: readonly (readonly [Bytes, Bytes | undefined])[]):
 
 beforeAll(async () => {
   directory = await mkdtemp(join(tmpdir(), 'kryder-hostile-db-'));
-  healthy = await start(async (chain, database) => {
+  healthy = await startOn(directory, async (chain, database) => {
     for (let i = 0; i < 3; i++) await grow(chain);
     return knowledge(chain, database);
   });
@@ -119,7 +52,7 @@ afterAll(() => rm(directory, { recursive: true }));
 
 async function outcome(): Promise<string> {
   try {
-    return (await start(knowledge)) === healthy ? 'the same' : 'another answer';
+    return (await startOn(directory, knowledge)) === healthy ? 'the same' : 'another answer';
   } catch (error) {
     if (error instanceof DatabaseDamage || error instanceof ProtocolError) return error.code;
     throw error;
@@ -172,7 +105,7 @@ describe('a database', () => {
   it('that rots while the node runs stops the node, and makes no block invalid', async () => {
     const owner = rows.find(([key, value]) => key[0] === 1 && key[1] === 1 && value.length > 3)!;
     await expect(
-      start(async (chain, database) => {
+      startOn(directory, async (chain, database) => {
         const get = database.get.bind(database);
         database.get = (key) => (equal(key, owner[0].subarray(1)) ? Uint8Array.of(0x91, 0xc0) : get(key));
         await grow(chain);
