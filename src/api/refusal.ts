@@ -15,6 +15,8 @@ const STATUS: Readonly<Record<string, number>> = {
   VERIFY_CLOSED: 503,
   TOO_MANY_STREAMS: 503,
   PROOF_UNAVAILABLE: 503,
+  OUTBOX_FULL: 503,
+  OUTBOX_FAILED: 503,
 };
 
 const RETRY_SECONDS = 1;

@@ -19,6 +19,7 @@ export const LOG_PARTS = {
   chain: 'final blocks, and blocks that could not be built',
   consensus: 'views, votes, missed views, equivocations',
   sync: 'catching up with the chain',
+  outbox: 'transactions of the node’s own users, kept across restarts',
   p2p: 'connections, peers, offences and bans',
   mempool: 'transactions that wait, and those that were dropped',
   api: 'requests that failed',

@@ -4,7 +4,7 @@
  * docs/configuration.md are all made from it, and `Settings` is its type. Whoever adds an entry adds nothing else,
  * but runs `npm run docs`.
  */
-import { DEFAULT_MEMPOOL_LIMITS } from '../mempool/pool.ts';
+import { DEFAULT_MEMPOOL_LIMITS } from '../mempool/types.ts';
 import { DEFAULT_LIMITS } from '../p2p/limits.ts';
 import {
   admissionRule,
@@ -170,6 +170,31 @@ export const SETTINGS = {
     kind: bytes(MIB, 16 * GIB),
     default: DEFAULT_MEMPOOL_LIMITS.maxBytes,
     meaning: 'bytes of the transactions that may wait for a block',
+  }),
+  mempoolTransactionsPerSender: setting({
+    group: 'Mempool',
+    kind: whole(1, 10_000_000, 'transactions'),
+    default: DEFAULT_MEMPOOL_LIMITS.maxTransactionsPerSender,
+    meaning: 'transactions of one address that may wait, whatever it pays',
+  }),
+  mempoolBytesPerSender: setting({
+    group: 'Mempool',
+    kind: bytes(64 * KIB, 16 * GIB),
+    default: DEFAULT_MEMPOOL_LIMITS.maxBytesPerSender,
+    meaning: 'bytes of the transactions of one address that may wait',
+  }),
+  peerTransactionsPerSecond: setting({
+    group: 'Mempool',
+    kind: whole(10, 1_000_000, 'transactions'),
+    default: 5_000,
+    meaning:
+      'transactions that one peer may have this node verify in a second; validators have four times that',
+  }),
+  peerTransactionBytesPerSecond: setting({
+    group: 'Mempool',
+    kind: bytes(64 * KIB, GIB),
+    default: 4 * MIB,
+    meaning: 'bytes of them; validators have four times that',
   }),
 
   workers: setting({

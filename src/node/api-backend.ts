@@ -29,14 +29,14 @@ import { decodeTransaction } from '../tx/decode.ts';
 import { accountHash, transactionId } from '../tx/encode.ts';
 import type { Admissions } from './admission.ts';
 import type { Chain } from './chain.ts';
-import type { TransactionRelay } from './gossip.ts';
+import type { OwnTransactions } from './own-transactions.ts';
 
 export interface BackendParts {
   readonly genesis: Genesis;
   readonly chain: Chain;
   readonly database: ChainDatabase;
   readonly admissions: Admissions;
-  readonly relay: TransactionRelay;
+  readonly own: OwnTransactions;
   readonly status: () => NodeStatus;
   readonly unhealthy: () => string | undefined;
   readonly warnings: () => readonly Warning[];
@@ -83,9 +83,8 @@ export class NodeBackend implements ApiBackend {
   }
 
   async submit(transactions: readonly Bytes[]): Promise<SubmitOutcome[]> {
-    const { admissions, relay, database } = this.#p;
-    const results = await admissions.admit(transactions);
-    relay.send(results.flatMap((result) => (result.status === 'admitted' ? [result.tx] : [])));
+    const { own, database } = this.#p;
+    const results = await own.submit(transactions);
     return results.map((result, i): SubmitOutcome => {
       if (result.status === 'final') return result;
       if (result.status !== 'refused') return { status: 'pending', id: result.tx.id };
@@ -96,10 +95,10 @@ export class NodeBackend implements ApiBackend {
   }
 
   transactionStatus(id: Bytes, validUntil: number | undefined): TransactionStatus {
-    const { database, admissions, chain } = this.#p;
+    const { database, admissions, own, chain } = this.#p;
     const place = database.transaction(id);
     if (place !== undefined) return { status: 'final', ...place };
-    if (admissions.mempool.get(id) !== undefined) return { status: 'pending' };
+    if (admissions.mempool.get(id) !== undefined || own.restoring(id)) return { status: 'pending' };
     const fate = admissions.fate(id);
     if (fate?.code === 'TX_EXPIRED') return { status: 'expired' };
     if (fate !== undefined) return { status: 'rejected', ...fate };

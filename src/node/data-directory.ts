@@ -8,6 +8,7 @@
  *     signing.json         only for a validator: whether that key may have begun to vote here
  *     db/                  classic-level
  *     journal/             the consensus journal
+ *     outbox/              transactions of this node's own users that wait for a block
  *
  * One process works on it at a time: `lockDataDirectory` comes before everything else.
  */
@@ -42,6 +43,7 @@ export interface DataDirectory {
   readonly path: string;
   readonly database: string;
   readonly journal: string;
+  readonly outbox: string;
   readonly genesis: Genesis;
   readonly hostKey: KeyFile;
   /** Absent on a node that only follows. */
@@ -56,6 +58,7 @@ export function dataDirectoryFiles(path: string) {
     consensusKey: join(path, 'consensus.key.json'),
     database: join(path, 'db'),
     journal: join(path, 'journal'),
+    outbox: join(path, 'outbox'),
   };
 }
 
@@ -139,6 +142,7 @@ export async function openDataDirectory(path: string, keys: KeyAccess): Promise<
     path,
     database: files.database,
     journal: files.journal,
+    outbox: files.outbox,
     genesis,
     hostKey: await readKeyFile(files.hostKey, 'host', keys),
     consensusKey: validates ? await readKeyFile(files.consensusKey, 'consensus', keys) : undefined,

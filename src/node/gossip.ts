@@ -1,44 +1,84 @@
 /**
  * Batches of transactions on their way out and in. Out: what was admitted here is collected for a moment and
- * published in batches; what stays without a block is published again. In: a batch is forwarded only when all
- * of it passed the stateless checks and something in it was new.
+ * published in batches; what stays without a block is published again, less and less often. In: a batch is
+ * forwarded as it is when nearly all of it was taken in; when much of it was refused, only what was taken in
+ * is passed on, in batches of this node's own, so that nobody is charged for what others sent.
  */
 import { type Bytes, keyOf } from '../codec/bytes.ts';
 import { ProtocolError } from '../codec/errors.ts';
 import type { Verdict } from '../p2p/types.ts';
 import type { CheckedTransaction } from '../tx/check.ts';
-import type { Admissions } from './admission.ts';
+import type { Admission, Admissions } from './admission.ts';
 import { decodeTransactionList, encodeTransactionList } from './requests.ts';
 
 const BATCH_BYTES = 128 * 1024;
 const MAX_BATCH_TRANSACTIONS = 4_096;
 const COLLECT_MS = 15;
-const REPUBLISH_MS = 5_000;
-const MAX_OWN = 20_000;
+/** Of a batch that is forwarded as it is, so much may have been refused by the state. */
+const MOST_REFUSED = 0.1;
+
+const TICK_MS = 1_000;
+/** Between one publication and the next; the last one repeats. */
+const REPUBLISH_MS = [5_000, 10_000, 20_000, 40_000, 60_000] as const;
+/** Published again in one tick; the rest waits for the next one. */
+const MAX_AGAIN = 2_000;
+const MAX_OWN = 150_000;
+/** Networks drop a batch that they have seen within two minutes: so many forms of one take longer than that. */
+const FORMS = 8;
+
+/** Transactions: own ones that are published until they are final, and counts since the start. */
+export interface RelayFigures {
+  readonly own: number;
+  readonly republished: number;
+  /** Those of peers that were passed on without the rest of their batch. */
+  readonly rebatched: number;
+}
 
 export interface GossipOptions {
   readonly admissions: Admissions;
   readonly publish: (batch: Bytes) => void;
+  /** Milliseconds on a clock that never goes back. */
+  readonly now?: () => number;
 }
+
+interface Own {
+  readonly tx: CheckedTransaction;
+  times: number;
+  /** When to publish it again. */
+  due: number;
+}
+
+const level = ({ times }: Own): number => Math.min(times, REPUBLISH_MS.length - 1);
 
 export class TransactionRelay {
   readonly #o: GossipOptions;
-  readonly #own = new Map<string, { readonly tx: CheckedTransaction; at: number }>();
+  readonly #now: () => number;
+  readonly #own = new Map<string, Own>();
+  /** By how often they were published again, each in the order in which they are due. */
+  readonly #levels: readonly Set<Own>[] = REPUBLISH_MS.map(() => new Set());
   #outgoing: Bytes[] = [];
   #bytes = 0;
   #timer: NodeJS.Timeout | undefined;
   readonly #republish: NodeJS.Timeout;
+  #republished = 0;
+  #rebatched = 0;
 
   constructor(options: GossipOptions) {
     this.#o = options;
-    this.#republish = setInterval(() => this.#again(), REPUBLISH_MS);
+    this.#now = options.now ?? (() => performance.now());
+    this.#republish = setInterval(() => this.again(), TICK_MS);
   }
 
   /** Queues transactions that this node's own users sent. */
   send(transactions: readonly CheckedTransaction[]): void {
-    const now = performance.now();
+    const due = this.#now() + REPUBLISH_MS[0];
     for (const tx of transactions) {
-      if (this.#own.size < MAX_OWN) this.#own.set(keyOf(tx.id), { tx, at: now });
+      const key = keyOf(tx.id);
+      if (this.#own.size < MAX_OWN && !this.#own.has(key)) {
+        const own: Own = { tx, times: 0, due };
+        this.#own.set(key, own);
+        this.#levels[0]!.add(own);
+      }
       this.#queue(tx.bytes);
     }
   }
@@ -60,28 +100,77 @@ export class TransactionRelay {
     this.#o.publish(batch);
   }
 
-  #again(): void {
-    const { mempool } = this.#o.admissions;
-    const now = performance.now();
-    for (const [key, own] of this.#own) {
-      if (mempool.get(own.tx.id) === undefined) this.#own.delete(key);
-      else if (now - own.at >= REPUBLISH_MS) {
-        own.at = now;
-        this.#queue(own.tx.bytes);
-      }
-    }
+  /** A transaction waits no longer: there is no use in publishing it. */
+  left(tx: CheckedTransaction): void {
+    const own = this.#own.get(keyOf(tx.id));
+    if (own === undefined) return;
+    this.#own.delete(keyOf(tx.id));
+    this.#levels[level(own)]!.delete(own);
   }
 
-  /** A batch from a peer. */
-  async receive(batch: Bytes): Promise<Verdict> {
+  /** Publishes again what is due. */
+  again(): void {
+    const now = this.#now();
+    const due: Own[] = [];
+    for (const waiting of this.#levels) {
+      for (const own of waiting) {
+        if (own.due > now || due.length >= MAX_AGAIN) break;
+        due.push(own);
+      }
+    }
+    let batch: Bytes[] = [];
+    let bytes = 0;
+    let form = 0;
+    for (const [i, own] of due.entries()) {
+      this.#levels[level(own)]!.delete(own);
+      own.times += 1;
+      own.due = now + REPUBLISH_MS[level(own)]!;
+      this.#levels[level(own)]!.add(own);
+      batch.push(own.tx.bytes);
+      bytes += own.tx.bytes.length;
+      form = Math.max(form, own.times % FORMS);
+      if (bytes < BATCH_BYTES && i < due.length - 1) continue;
+      // A transaction that stands in it twice does no harm, and makes it another batch than the last time.
+      for (let n = 0; n < form; n++) batch.push(batch[0]!);
+      this.#o.publish(encodeTransactionList(batch));
+      batch = [];
+      bytes = 0;
+      form = 0;
+    }
+    this.#republished += due.length;
+  }
+
+  /** A batch that a peer passed on. */
+  async receive(batch: Bytes, peer: string, validator: boolean): Promise<Verdict> {
     try {
-      const results = await this.#o.admissions.admit(decodeTransactionList(batch, MAX_BATCH_TRANSACTIONS));
-      if (results.some((result) => result.status === 'refused' && result.stateless)) return 'reject';
-      return results.some((result) => result.status === 'admitted') ? 'accept' : 'ignore';
+      const list = decodeTransactionList(batch, MAX_BATCH_TRANSACTIONS);
+      return this.#judge(await this.#o.admissions.admit(list, { peer, validator }));
     } catch (error) {
       if (!(error instanceof ProtocolError)) throw error;
       return error.code.startsWith('CODEC_') ? 'reject' : 'ignore';
     }
+  }
+
+  #judge(results: readonly Admission[]): Verdict {
+    let refused = 0;
+    const admitted: CheckedTransaction[] = [];
+    let invalid = false;
+    for (const result of results) {
+      if (result.status === 'admitted') admitted.push(result.tx);
+      else if (result.status === 'refused') {
+        refused += 1;
+        invalid ||= result.stateless;
+      }
+    }
+    if (!invalid && refused <= MOST_REFUSED * results.length)
+      return admitted.length > 0 ? 'accept' : 'ignore';
+    for (const tx of admitted) this.#queue(tx.bytes);
+    this.#rebatched += admitted.length;
+    return invalid ? 'reject' : 'ignore';
+  }
+
+  get figures(): RelayFigures {
+    return { own: this.#own.size, republished: this.#republished, rebatched: this.#rebatched };
   }
 
   stop(): void {

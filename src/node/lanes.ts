@@ -63,7 +63,8 @@ export function networkHandlers(
       const p = parts();
       return p === undefined ? 'ignore' : guarded(() => onProposal(p, early, bytes, peer, fromValidator));
     },
-    onTransactions: async (batch) => (await parts()?.relay.receive(batch)) ?? 'ignore',
+    onTransactions: async (batch, peer, fromValidator) =>
+      (await parts()?.relay.receive(batch, peer, fromValidator !== undefined)) ?? 'ignore',
     onRequest: async (method, payload, peer, maxResponseBytes, charge) => {
       const p = parts();
       if (p === undefined) throw new ProtocolError('NOT_READY', 'the node is starting');

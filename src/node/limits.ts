@@ -1,7 +1,8 @@
 /** From the settings that operators see to the limits that the rooms of network and mempool go by. */
 import type { Settings } from '../config/settings.ts';
-import type { MempoolLimits } from '../mempool/pool.ts';
+import { DEFAULT_MEMPOOL_LIMITS, type MempoolLimits } from '../mempool/types.ts';
 import type { NetworkLimits } from '../p2p/limits.ts';
+import type { PeerBudgetLimits } from './peer-budgets.ts';
 
 /** What differs from the network's own defaults. */
 export function networkLimits(settings: Settings): Partial<NetworkLimits> {
@@ -19,5 +20,28 @@ export function networkLimits(settings: Settings): Partial<NetworkLimits> {
 }
 
 export function mempoolLimits(settings: Settings): MempoolLimits {
-  return { maxTransactions: settings.mempoolTransactions, maxBytes: settings.mempoolBytes };
+  return {
+    ...DEFAULT_MEMPOOL_LIMITS,
+    maxTransactions: settings.mempoolTransactions,
+    maxBytes: settings.mempoolBytes,
+    maxTransactionsPerSender: settings.mempoolTransactionsPerSender,
+    maxBytesPerSender: settings.mempoolBytesPerSender,
+  };
+}
+
+/** Strangers have a quarter of what validators have. */
+export function peerBudgets({
+  peerTransactionsPerSecond,
+  peerTransactionBytesPerSecond,
+}: Settings): PeerBudgetLimits {
+  return {
+    validators: {
+      transactionsPerSecond: 4 * peerTransactionsPerSecond,
+      bytesPerSecond: 4 * peerTransactionBytesPerSecond,
+    },
+    strangers: {
+      transactionsPerSecond: peerTransactionsPerSecond,
+      bytesPerSecond: peerTransactionBytesPerSecond,
+    },
+  };
 }

@@ -37,11 +37,12 @@ import { lockConsensusKey } from './keys/locks.ts';
 import { admitSigner } from './keys/signing-guard.ts';
 import type { LaneParts } from './lane-parts.ts';
 import { ConsensusLanes, networkHandlers } from './lanes.ts';
-import { mempoolLimits, networkLimits } from './limits.ts';
+import { mempoolLimits, networkLimits, peerBudgets } from './limits.ts';
 import { createLogs, type Logs } from './log.ts';
 import { measuredDisk, recordFinal, recordReport } from './metrics/consensus.ts';
 import { countedHandlers } from './metrics/network.ts';
 import { Operation } from './operation.ts';
+import { OwnTransactions } from './own-transactions.ts';
 import type { Peers } from './peers.ts';
 import { resourceErrorOf } from './resources/finding.ts';
 import { floorOf, loadLedger, loadReplay } from './start-up.ts';
@@ -88,6 +89,7 @@ class KryderNode implements RunningNode {
   #replica: Replica | undefined;
   #admissions: Admissions | undefined;
   #backend: NodeBackend | undefined;
+  #own: OwnTransactions | undefined;
   #sync: RangeSync | undefined;
   #operation: Operation | undefined;
   #lastFinalAt = performance.now();
@@ -189,7 +191,8 @@ class KryderNode implements RunningNode {
       limits: mempoolLimits(settings),
       verifier: pool,
       chain: () => chain,
-      observer: operation.admissions,
+      peerBudgets: peerBudgets(settings),
+      onLeft: (tx) => this.#own?.left(tx),
     });
     this.#admissions = admissions;
 
@@ -311,14 +314,25 @@ class KryderNode implements RunningNode {
       await replica.stop();
       await application.stop();
     });
+    const own = await OwnTransactions.open({
+      directory: this.#directory.outbox,
+      limits: mempoolLimits(settings),
+      admissions,
+      relay,
+      isFinal: (id) => database.transaction(id) !== undefined,
+      log: logs('outbox'),
+    });
+    this.#own = own;
+    this.#keep(() => own.close());
     await replica.start({ floor: await floorOf(database, this.#set, genesis, verifier) });
+    own.restore();
 
     const backend = new NodeBackend({
       genesis,
       chain,
       database,
       admissions,
-      relay,
+      own,
       status: () => this.#status(),
       unhealthy: () => this.#unhealthy(),
       warnings: () => operation.warnings(),
@@ -340,7 +354,7 @@ class KryderNode implements RunningNode {
         syncing: sync.active,
         finalisationsQueued: application.finalisationsQueued,
         replica: replica.metrics(),
-        mempool: admissions.mempool,
+        transactions: { admission: admissions.figures, relay: relay.figures, outbox: own.figures },
         verify: pool.load,
         api: { ...api.load, counts: api.metrics() },
       }),

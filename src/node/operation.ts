@@ -10,7 +10,6 @@ import { MAX_CLOCK_LEAD_MS } from '../chain/rules.ts';
 import type { Settings } from '../config/settings.ts';
 import { DEFAULT_LIMITS, type NetworkLimits } from '../p2p/limits.ts';
 import { DATABASE_FILES } from '../storage/database.ts';
-import type { AdmissionObserver } from './admission.ts';
 import { networkLimits } from './limits.ts';
 import { type NodeFigures, recordNode } from './metrics/collect.ts';
 import { recordNetwork } from './metrics/network.ts';
@@ -162,12 +161,6 @@ export class Operation {
   onProposalTime(leader: number, time: number): void {
     this.#clock.onProposal(leader, time);
   }
-
-  readonly admissions: AdmissionObserver = {
-    admitted: () => this.metrics.inc('kryder_transactions_admitted_total', 1),
-    refused: (code) => this.metrics.inc('kryder_transactions_refused_total', 1, { code }),
-    dropped: (code) => this.metrics.inc('kryder_mempool_dropped_total', 1, { code }),
-  };
 
   readonly api: ApiObserver = {
     answered: (route, status, seconds) => {

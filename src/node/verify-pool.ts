@@ -1,8 +1,11 @@
 /**
  * The pool of verification workers. `check` takes transactions of any number, cuts them into batches of at
- * most 128, keeps two batches in flight a worker, and serves what a block waits for before what only seeks
- * admission. The queue is bounded in transactions and bytes: beyond it, `check` with low priority fails with
- * `VERIFY_BUSY`; blocks that are waited for are bounded by those who ask for them (bodies.ts).
+ * most 128 and keeps two batches in flight a worker. What a block waits for goes before everything else; what
+ * only seeks admission has lanes by where it comes from, which take turns: of seven batches four are this
+ * node's own users', two come from validators and one from strangers, and a lane that is empty leaves its turn
+ * to the others. So a flood of gossip delays nobody else for long, and nobody is starved. Each of these lanes
+ * is bounded in count and bytes: beyond that, `check` fails with `VERIFY_BUSY`. Blocks that are waited for are
+ * bounded by those who ask for them (bodies.ts).
  */
 import { Worker } from 'node:worker_threads';
 import type { Bytes } from '../codec/bytes.ts';
@@ -16,7 +19,8 @@ import {
   unpackTransactions,
 } from './verify-protocol.ts';
 
-export type Priority = 'block' | 'admission';
+export type Origin = 'own' | 'validator' | 'stranger';
+export type Priority = 'block' | Origin;
 
 export interface TransactionVerifier {
   /** One result a transaction, in their order. */
@@ -28,8 +32,15 @@ export interface TransactionVerifier {
 
 const BATCH = 128;
 const IN_FLIGHT = 2;
-const MAX_WAITING = 200_000;
-const MAX_WAITING_BYTES = 128 * 1024 * 1024;
+const MIB = 1024 * 1024;
+/** Waiting or in work, a lane. Each user's request is at most 16 MiB, a batch of a peer 1 MiB. */
+const MAX_WAITING: Record<Origin, { readonly transactions: number; readonly bytes: number }> = {
+  own: { transactions: 200_000, bytes: 128 * MIB },
+  validator: { transactions: 50_000, bytes: 32 * MIB },
+  stranger: { transactions: 25_000, bytes: 16 * MIB },
+};
+const TURNS: readonly Origin[] = ['own', 'validator', 'own', 'stranger', 'own', 'validator', 'own'];
+const LANES: readonly Priority[] = ['block', 'own', 'validator', 'stranger'];
 
 /** What the pool has done and has to do; transactions, not batches. */
 export interface VerifyLoad {
@@ -41,17 +52,17 @@ export interface VerifyLoad {
 }
 
 interface Job {
+  readonly lane: Priority;
+  readonly bytes: number;
   readonly buffer: ArrayBuffer;
   readonly count: number;
-  /** Length of the buffer, which is gone once a worker has it. */
-  readonly bytes: number;
   readonly resolve: (results: CheckResult[]) => void;
   readonly reject: (error: Error) => void;
   /** When a worker was given it. */
   begunAt: number;
 }
 
-interface Lane {
+interface WorkerLane {
   readonly worker: Worker;
   readonly jobs: Map<number, Job>;
 }
@@ -77,10 +88,15 @@ function workerUrl(): URL {
 }
 
 export class VerifyPool implements TransactionVerifier {
-  readonly #lanes: Lane[] = [];
-  readonly #waiting: Record<Priority, Job[]> = { block: [], admission: [] };
-  #pending = 0;
-  #pendingBytes = 0;
+  readonly #workers: WorkerLane[] = [];
+  readonly #waiting: Record<Priority, Job[]> = { block: [], own: [], validator: [], stranger: [] };
+  readonly #held: Record<Priority, { transactions: number; bytes: number }> = {
+    block: { transactions: 0, bytes: 0 },
+    own: { transactions: 0, bytes: 0 },
+    validator: { transactions: 0, bytes: 0 },
+    stranger: { transactions: 0, bytes: 0 },
+  };
+  #turn = 0;
   #inFlight = 0;
   #done = 0;
   #refused = 0;
@@ -99,15 +115,14 @@ export class VerifyPool implements TransactionVerifier {
       },
     };
     for (let i = 0; i < options.workers; i++) {
-      const lane: Lane = { worker: new Worker(workerUrl(), { workerData: setup }), jobs: new Map() };
+      const lane: WorkerLane = { worker: new Worker(workerUrl(), { workerData: setup }), jobs: new Map() };
       lane.worker.on(
         'message',
         ({ batch, buffer, results }: { batch: number; buffer: ArrayBuffer; results: ArrayBuffer }) => {
           const job = lane.jobs.get(batch);
           if (job === undefined) return;
           lane.jobs.delete(batch);
-          this.#pending -= job.count;
-          this.#pendingBytes -= job.bytes;
+          this.#hold(job.lane, -job.count, -job.bytes);
           this.#inFlight -= job.count;
           this.#done += job.count;
           options.onBatch?.((performance.now() - job.begunAt) / 1_000);
@@ -120,53 +135,53 @@ export class VerifyPool implements TransactionVerifier {
         if (!this.#closed)
           this.#die(new Error(`verification worker ended with status ${code}`), options.onFatal);
       });
-      this.#lanes.push(lane);
+      this.#workers.push(lane);
     }
   }
 
   get pending(): number {
-    return this.#pending;
+    return LANES.reduce((sum, lane) => sum + this.#held[lane].transactions, 0);
   }
 
   get load(): VerifyLoad {
-    const count = (jobs: readonly Job[]): number => jobs.reduce((sum, job) => sum + job.count, 0);
+    const count = (lane: Priority): number => this.#waiting[lane].reduce((sum, job) => sum + job.count, 0);
     return {
-      waiting: { block: count(this.#waiting.block), admission: count(this.#waiting.admission) },
+      waiting: {
+        block: count('block'),
+        own: count('own'),
+        validator: count('validator'),
+        stranger: count('stranger'),
+      },
       inFlight: this.#inFlight,
       done: this.#done,
       refused: this.#refused,
     };
   }
 
+  #hold(lane: Priority, transactions: number, bytes: number): void {
+    this.#held[lane].transactions += transactions;
+    this.#held[lane].bytes += bytes;
+  }
+
   async check(transactions: readonly Bytes[], priority: Priority): Promise<CheckResult[]> {
     if (this.#closed) throw new ProtocolError('VERIFY_CLOSED', 'the node is stopping');
-    const bytes = transactions.reduce((sum, tx) => sum + tx.length, 0);
-    const full =
-      this.#pending + transactions.length > MAX_WAITING || this.#pendingBytes + bytes > MAX_WAITING_BYTES;
-    if (priority === 'admission' && full) {
-      this.#refused += transactions.length;
-      throw new ProtocolError(
-        'VERIFY_BUSY',
-        'too many transactions wait for verification; try again in a second',
-      );
-    }
+    if (priority !== 'block') this.#checkRoom(transactions, priority);
     const parts: Promise<CheckResult[]>[] = [];
     for (let i = 0; i < transactions.length; i += BATCH) {
       const part = transactions.slice(i, i + BATCH);
       parts.push(
         new Promise((resolve, reject) => {
           const buffer = packTransactions(part);
-          const job: Job = {
+          this.#hold(priority, part.length, buffer.byteLength);
+          this.#waiting[priority].push({
+            lane: priority,
+            bytes: buffer.byteLength,
             buffer,
             count: part.length,
-            bytes: buffer.byteLength,
             resolve,
             reject,
             begunAt: 0,
-          };
-          this.#pending += job.count;
-          this.#pendingBytes += job.bytes;
-          this.#waiting[priority].push(job);
+          });
         }),
       );
     }
@@ -174,14 +189,40 @@ export class VerifyPool implements TransactionVerifier {
     return (await Promise.all(parts)).flat();
   }
 
+  #checkRoom(transactions: readonly Bytes[], lane: Origin): void {
+    const held = this.#held[lane];
+    const most = MAX_WAITING[lane];
+    let bytes = held.bytes;
+    for (const tx of transactions) bytes += tx.length;
+    if (held.transactions + transactions.length <= most.transactions && bytes <= most.bytes) return;
+    this.#refused += transactions.length;
+    throw new ProtocolError(
+      'VERIFY_BUSY',
+      'too many transactions wait for verification; try again in a second',
+    );
+  }
+
+  #next(): Job | undefined {
+    const urgent = this.#waiting.block.shift();
+    if (urgent !== undefined) return urgent;
+    for (let i = 0; i < TURNS.length; i++) {
+      const turn = (this.#turn + i) % TURNS.length;
+      const job = this.#waiting[TURNS[turn]!].shift();
+      if (job === undefined) continue;
+      this.#turn = turn + 1;
+      return job;
+    }
+    return undefined;
+  }
+
   #feed(): void {
     for (;;) {
-      let lane: Lane | undefined;
-      for (const candidate of this.#lanes) {
+      let lane: WorkerLane | undefined;
+      for (const candidate of this.#workers) {
         if (candidate.jobs.size < (lane?.jobs.size ?? IN_FLIGHT)) lane = candidate;
       }
       if (lane === undefined) return;
-      const job = this.#waiting.block.shift() ?? this.#waiting.admission.shift();
+      const job = this.#next();
       if (job === undefined) return;
       const batch = this.#nextBatch++;
       job.begunAt = performance.now();
@@ -199,21 +240,22 @@ export class VerifyPool implements TransactionVerifier {
   }
 
   #rejectAll(error: Error): void {
-    const jobs = [...this.#waiting.block.splice(0), ...this.#waiting.admission.splice(0)];
-    for (const lane of this.#lanes) {
+    const jobs = LANES.flatMap((lane) => this.#waiting[lane].splice(0));
+    for (const lane of this.#workers) {
       jobs.push(...lane.jobs.values());
       lane.jobs.clear();
     }
-    this.#pending = 0;
-    this.#pendingBytes = 0;
     this.#inFlight = 0;
-    for (const job of jobs) job.reject(error);
+    for (const job of jobs) {
+      this.#hold(job.lane, -job.count, -job.bytes);
+      job.reject(error);
+    }
   }
 
   async close(): Promise<void> {
     this.#closed = true;
     this.#rejectAll(new ProtocolError('VERIFY_CLOSED', 'the node is stopping'));
-    await Promise.all(this.#lanes.map((lane) => lane.worker.terminate()));
+    await Promise.all(this.#workers.map((lane) => lane.worker.terminate()));
   }
 }
 

@@ -198,7 +198,8 @@ class LibP2PNetwork implements Network {
       topic,
       limits,
       now,
-      onTransactions: async (batch, peer) => options.handlers.onTransactions(batch, peer),
+      onTransactions: async (batch, peer) =>
+        options.handlers.onTransactions(batch, peer, this.#sessions.get(peer)?.validator),
       offend: (peer, offence, detail) => this.#offend(peer, offence, detail),
       onBug: (error) => this.#bug(error, 'validating gossip'),
     });

@@ -30,8 +30,11 @@ export interface NetworkHandlers {
   /** `fromValidator` is absent when the peer is no validator: it relays. */
   onProposal(proposal: Bytes, peer: string, fromValidator: number | undefined): Verdict;
   onCertificate(certificate: Bytes, peer: string): Verdict;
-  /** A gossiped batch. It is forwarded only after the promise resolves to `accept`. */
-  onTransactions(batch: Bytes, peer: string): Promise<Verdict>;
+  /**
+   * A gossiped batch, passed on by `peer`, which has proved to be validator `fromValidator` or is none. It is
+   * forwarded only after the promise resolves to `accept`.
+   */
+  onTransactions(batch: Bytes, peer: string, fromValidator: number | undefined): Promise<Verdict>;
   /**
    * Answers a request with at most `maxResponseBytes`; a handler compares sizes before it allocates. It tells
    * `charge` how many bytes it reads and encodes, as soon as it knows: beyond the peer's rate its next requests

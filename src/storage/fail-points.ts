@@ -14,6 +14,9 @@ export const FAIL_POINTS = [
   'database.before-commit',
   'database.after-commit',
   'finalise.before-mempool',
+  'outbox.before-append',
+  'outbox.after-sync',
+  'outbox.before-remove',
 ] as const;
 
 export type FailPoint = (typeof FAIL_POINTS)[number];

@@ -1,27 +1,36 @@
 /**
- * The journal's disk on real files: one directory, append-only segments, `fdatasync` for contents and `fsync`
- * of the directory for names. The files that are written to stay open.
+ * The disk of the journal and of the outbox on real files: one directory, append-only segments, `fdatasync` for
+ * contents and `fsync` of the directory for names. The files that are written to stay open.
  */
 import { constants, type FileHandle, open, readdir, rename, rm, stat, truncate } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import type { Bytes } from '../codec/bytes.ts';
 import type { Disk } from '../consensus/journal/disk.ts';
 import { makeDirectory } from '../system/directory.ts';
-import { failPoint } from './fail-points.ts';
+import { type FailPoint, failPoint } from './fail-points.ts';
 
 export class FileDisk implements Disk {
   readonly #directory: string;
   readonly #handles = new Map<string, FileHandle>();
   readonly #overwritten = new Map<string, FileHandle>();
+  readonly #failPoints: boolean;
 
-  private constructor(directory: string) {
+  private constructor(directory: string, failPoints: boolean) {
     this.#directory = directory;
+    this.#failPoints = failPoints;
   }
 
-  /** Opens the directory, which is made (readable by its owner only) if need be. */
-  static async open(directory: string): Promise<FileDisk> {
+  /**
+   * Opens the directory, which is made (readable by its owner only) if need be. The journal's has the journal's
+   * fail points; others have their own.
+   */
+  static async open(directory: string, { failPoints = true } = {}): Promise<FileDisk> {
     await makeDirectory(directory);
-    return new FileDisk(directory);
+    return new FileDisk(directory, failPoints);
+  }
+
+  #pass(point: FailPoint): void {
+    if (this.#failPoints) failPoint(point);
   }
 
   #path(name: string): string {
@@ -69,13 +78,13 @@ export class FileDisk implements Disk {
   }
 
   async append(name: string, bytes: Bytes): Promise<void> {
-    failPoint('journal.before-append');
+    this.#pass('journal.before-append');
     const handle = await this.#handle(name);
     for (let at = 0; at < bytes.length; ) {
       const { bytesWritten } = await handle.write(bytes, at, bytes.length - at);
       at += bytesWritten;
     }
-    failPoint('journal.after-append');
+    this.#pass('journal.after-append');
   }
 
   async overwrite(name: string, bytes: Bytes): Promise<void> {
@@ -88,7 +97,7 @@ export class FileDisk implements Disk {
       const { bytesWritten } = await handle.write(bytes, at, bytes.length - at, at);
       at += bytesWritten;
     }
-    failPoint('journal.after-overwrite');
+    this.#pass('journal.after-overwrite');
   }
 
   async truncate(name: string, length: number): Promise<void> {
@@ -97,19 +106,19 @@ export class FileDisk implements Disk {
 
   async sync(name: string): Promise<void> {
     await (await this.#handle(name)).datasync();
-    failPoint('journal.after-sync');
+    this.#pass('journal.after-sync');
   }
 
   async rename(from: string, to: string): Promise<void> {
-    failPoint('journal.before-rename');
+    this.#pass('journal.before-rename');
     await this.#release(from);
     await this.#release(to);
     await rename(this.#path(from), this.#path(to));
-    failPoint('journal.after-rename');
+    this.#pass('journal.after-rename');
   }
 
   async remove(name: string): Promise<void> {
-    failPoint('journal.before-remove');
+    this.#pass('journal.before-remove');
     await this.#release(name);
     await rm(this.#path(name), { force: true });
   }

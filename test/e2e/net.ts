@@ -17,7 +17,7 @@ import { OUTPUT_PAY } from '../../src/tx/types.ts';
 
 const START_MS = 40_000;
 /** Restarted nodes get their ports again, but only once the old process is gone. */
-const GONE_MS = 10_000;
+const GONE_MS = 30_000;
 
 interface Running {
   child: Child;

@@ -3,6 +3,7 @@ import type { ApiLoad } from '../../api/observe.ts';
 import type { ReplicaMetrics } from '../../consensus/replica.ts';
 import type { VerifyLoad } from '../verify-pool.ts';
 import type { Metrics } from './registry.ts';
+import { recordTransactions, type TransactionFigures } from './transactions.ts';
 
 export interface NodeFigures {
   readonly height: number;
@@ -12,13 +13,13 @@ export interface NodeFigures {
   readonly syncing: boolean;
   readonly finalisationsQueued: number;
   readonly replica: ReplicaMetrics;
-  readonly mempool: { readonly size: number; readonly bytes: number };
+  readonly transactions: TransactionFigures;
   readonly verify: VerifyLoad;
   readonly api: ApiLoad & { readonly counts: Readonly<Record<string, number>> };
 }
 
 export function recordNode(metrics: Metrics, figures: NodeFigures): void {
-  const { replica, mempool, verify, api } = figures;
+  const { replica, verify, api } = figures;
   metrics.set('kryder_height', figures.height);
   metrics.set('kryder_last_final_age_seconds', figures.finalAgeMs / 1_000);
   metrics.set('kryder_blocks_open', figures.openBlocks);
@@ -29,8 +30,7 @@ export function recordNode(metrics: Metrics, figures: NodeFigures): void {
   metrics.set('kryder_journal_bytes', replica.journalBytes);
   metrics.set('kryder_queue_length', replica.outgoing, { queue: 'consensus-commit' });
   metrics.set('kryder_queue_length', figures.finalisationsQueued, { queue: 'finalisation' });
-  metrics.set('kryder_mempool_transactions', mempool.size);
-  metrics.set('kryder_mempool_bytes', mempool.bytes);
+  recordTransactions(metrics, figures.transactions);
   for (const [priority, waiting] of Object.entries(verify.waiting)) {
     metrics.set('kryder_queue_length', waiting, { queue: `verify-${priority}` });
   }

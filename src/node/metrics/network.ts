@@ -118,8 +118,8 @@ export function countedHandlers(handlers: NetworkHandlers, metrics: Metrics): Ne
     onVote: (vote, from, peer) => counted('vote', handlers.onVote(vote, from, peer)),
     onProposal: (proposal, peer, from) => counted('proposal', handlers.onProposal(proposal, peer, from)),
     onCertificate: (certificate, peer) => counted('certificate', handlers.onCertificate(certificate, peer)),
-    onTransactions: async (batch, peer) =>
-      counted('transactions', await handlers.onTransactions(batch, peer)),
+    onTransactions: async (batch, peer, from) =>
+      counted('transactions', await handlers.onTransactions(batch, peer, from)),
     onPeer: (peer, event) => handlers.onPeer(peer, event),
     onRequest: async (method, payload, peer, maxResponseBytes, charge) => {
       const done = (outcome: string): void =>

@@ -38,7 +38,9 @@ const QUEUES = [
   'gossip',
   'api-dear',
   'verify-block',
-  'verify-admission',
+  'verify-own',
+  'verify-validator',
+  'verify-stranger',
   'consensus-commit',
   'finalisation',
 ] as const;
@@ -51,6 +53,7 @@ const REFUSAL_CODES = [
   'BOUNTY_UNKNOWN',
   'CLAIM_KEY_MISMATCH',
   'CLAIM_PAYEE_MISMATCH',
+  'CLAIM_DESTINATIONS',
   'CLAIM_PENDING',
   'CODEC_BOUNDS',
   'CODEC_NOT_CANONICAL',
@@ -58,6 +61,7 @@ const REFUSAL_CODES = [
   'CODEC_TRUNCATED',
   'CODEC_TYPE',
   'MEMPOOL_FULL',
+  'MEMPOOL_SENDER_FULL',
   'TX_AMOUNT',
   'TX_BOUNTY_AMOUNT',
   'TX_BOUNTY_TOO_FAR',
@@ -82,6 +86,8 @@ const REFUSAL_CODES = [
 
 /** Why a transaction left the pool without being in a block. */
 const DROP_CODES = [
+  'BOUNTY_CLOSED',
+  'BOUNTY_EXPIRED',
   'MEMPOOL_EVICTED',
   'MEMPOOL_REPLACED',
   'TX_EXPIRED',
@@ -250,6 +256,52 @@ export const METRICS = {
   // --- transactions ------------------------------------------------------------------------------------
   kryder_mempool_transactions: { kind: 'gauge', help: 'Transactions that wait for a block' },
   kryder_mempool_bytes: { kind: 'gauge', help: 'Bytes of them' },
+  kryder_mempool_claims: { kind: 'gauge', help: 'Claims among the transactions that wait' },
+  kryder_mempool_senders: { kind: 'gauge', help: 'Different senders of the transactions that wait' },
+  kryder_transactions_included_total: {
+    kind: 'counter',
+    help: 'Transactions that left the mempool because they are in a final block',
+  },
+  kryder_transactions_known_total: {
+    kind: 'counter',
+    help: 'Transactions that came again and were not verified again',
+  },
+  kryder_transactions_rebatched_total: {
+    kind: 'counter',
+    help: 'Transactions of peers passed on without the rest of their batch',
+  },
+  kryder_peer_batches_ignored_total: {
+    kind: 'counter',
+    help: 'Batches of peers ignored because their budget was empty',
+  },
+  kryder_peer_transactions_charged_total: {
+    kind: 'counter',
+    help: 'Verifications charged to peers a second time because they came to nothing',
+  },
+  kryder_peer_budgets: { kind: 'gauge', help: 'Peers that have a budget of verifications' },
+  kryder_own_transactions: {
+    kind: 'gauge',
+    help: 'Transactions of own users that are published until they are final',
+  },
+  kryder_own_transactions_republished_total: {
+    kind: 'counter',
+    help: 'Times that one of them was published again',
+  },
+  kryder_outbox_transactions: { kind: 'gauge', help: 'Transactions of own users that are kept on disk' },
+  kryder_outbox_bytes: { kind: 'gauge', help: 'Bytes of them' },
+  kryder_outbox_restoring: {
+    kind: 'gauge',
+    help: 'Transactions from before the start that are not in the mempool again yet',
+  },
+  kryder_outbox_restored_total: {
+    kind: 'counter',
+    help: 'Transactions from before the start that were taken up again',
+  },
+  kryder_outbox_given_up_total: {
+    kind: 'counter',
+    help: 'Transactions from before the start that were refused for good',
+  },
+  kryder_outbox_failures_total: { kind: 'counter', help: 'Submissions that could not be written to disk' },
   kryder_transactions_admitted_total: { kind: 'counter', help: 'Transactions taken into the mempool' },
   kryder_transactions_refused_total: {
     kind: 'counter',
