@@ -94,11 +94,33 @@ async function feed(): Promise<Samples> {
     syncing: true,
     finalisationsQueued: 6,
     replica: { view: 1, lastFinalized: 0, rounds: 1, outgoing: 7, journalBytes: 0, fsyncs: 0 },
-    mempool: { size: 0, bytes: 0 },
-    verify: { waiting: { block: 8, admission: 9 }, inFlight: 10, done: 0, refused: 11 },
+    transactions: {
+      admission: {
+        transactions: 20,
+        bytes: 21,
+        claims: 22,
+        senders: 23,
+        admitted: 24,
+        included: 25,
+        refused: new Map(),
+        dropped: new Map([['MEMPOOL_EVICTED', 26]]),
+        fresh: 27,
+        known: 28,
+        ignoredBatches: 29,
+        charged: 30,
+        peersWithBudget: 31,
+      },
+      relay: { own: 32, republished: 33, rebatched: 34 },
+      outbox: { transactions: 35, bytes: 36, restoring: 37, restored: 38, givenUp: 39, failures: 40 },
+    },
+    verify: {
+      waiting: { block: 8, own: 9, validator: 14, stranger: 15 },
+      inFlight: 10,
+      done: 0,
+      refused: 11,
+    },
     api: { inFlight: 0, streams: 0, counts: { 'dear.waiting': 12, 'bodies.held.bytes': 13 } },
   });
-  metrics.inc('kryder_mempool_dropped_total', 1, { code: 'MEMPOOL_EVICTED' });
   metrics.set('kryder_clock_offset_seconds', -60);
   return new Samples(await metrics.text());
 }
@@ -264,7 +286,16 @@ const CHECKS: Record<MetricName, () => void | Promise<void>> = {
     expect(well.at('kryder_serving_free_bytes')).toBe(DEFAULT_LIMITS.servedBytes),
 
   kryder_queue_length: () => {
-    const expected = { votes: 3, finalisation: 6, 'consensus-commit': 7, 'verify-block': 8, 'api-dear': 12 };
+    const expected = {
+      votes: 3,
+      finalisation: 6,
+      'consensus-commit': 7,
+      'verify-block': 8,
+      'verify-own': 9,
+      'verify-validator': 14,
+      'verify-stranger': 15,
+      'api-dear': 12,
+    };
     for (const [queue, length] of Object.entries(expected)) {
       expect(fed.at(`kryder_queue_length{queue="${queue}"}`)).toBe(length);
     }
@@ -287,7 +318,40 @@ const CHECKS: Record<MetricName, () => void | Promise<void>> = {
     expect(well.sum('kryder_transactions_refused_total')).toBe(1);
   },
   kryder_mempool_dropped_total: () =>
-    expect(fed.at('kryder_mempool_dropped_total{code="MEMPOOL_EVICTED"}')).toBe(1),
+    expect(fed.at('kryder_mempool_dropped_total{code="MEMPOOL_EVICTED"}')).toBe(26),
+  kryder_mempool_claims: () => expect(fed.at('kryder_mempool_claims')).toBe(22),
+  kryder_mempool_senders: () => {
+    expect(fed.at('kryder_mempool_senders')).toBe(23);
+    expect(stalled.at('kryder_mempool_senders')).toBe(1);
+  },
+  kryder_transactions_included_total: () => expect(well.at('kryder_transactions_included_total')).toBe(2),
+  kryder_transactions_known_total: () => expect(fed.at('kryder_transactions_known_total')).toBe(28),
+  kryder_transactions_rebatched_total: () => expect(fed.at('kryder_transactions_rebatched_total')).toBe(34),
+  kryder_peer_batches_ignored_total: () => {
+    expect(fed.at('kryder_peer_batches_ignored_total')).toBe(29);
+    expect(well.at('kryder_peer_batches_ignored_total')).toBe(0);
+  },
+  kryder_peer_transactions_charged_total: () =>
+    expect(fed.at('kryder_peer_transactions_charged_total')).toBe(30),
+  kryder_peer_budgets: () => {
+    expect(fed.at('kryder_peer_budgets')).toBe(31);
+    positive(well.at('kryder_peer_budgets'));
+  },
+  kryder_own_transactions: () => {
+    expect(fed.at('kryder_own_transactions')).toBe(32);
+    expect(stalled.at('kryder_own_transactions')).toBe(1);
+  },
+  kryder_own_transactions_republished_total: () =>
+    expect(fed.at('kryder_own_transactions_republished_total')).toBe(33),
+  kryder_outbox_transactions: () => {
+    expect(fed.at('kryder_outbox_transactions')).toBe(35);
+    expect(stalled.at('kryder_outbox_transactions')).toBe(1);
+  },
+  kryder_outbox_bytes: () => expect(stalled.at('kryder_outbox_bytes')).toBeGreaterThan(100),
+  kryder_outbox_restoring: () => expect(fed.at('kryder_outbox_restoring')).toBe(37),
+  kryder_outbox_restored_total: () => expect(fed.at('kryder_outbox_restored_total')).toBe(38),
+  kryder_outbox_given_up_total: () => expect(fed.at('kryder_outbox_given_up_total')).toBe(39),
+  kryder_outbox_failures_total: () => expect(fed.at('kryder_outbox_failures_total')).toBe(40),
   kryder_verify_in_flight: () => expect(fed.at('kryder_verify_in_flight')).toBe(10),
   kryder_verified_total: () => expect(well.at('kryder_verified_total')).toBeGreaterThanOrEqual(3),
   kryder_verify_batch_seconds: () => positive(well.at('kryder_verify_batch_seconds_sum')),
