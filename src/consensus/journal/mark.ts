@@ -27,6 +27,11 @@ export function writeMark(disk: Disk, { index, salt, end }: Mark): Promise<void>
   return disk.overwrite(MARK_NAME, withCrc(concat(MAGIC, numbers, salt, u64(end))));
 }
 
+/** For a journal that is begun anew, knowingly, where another was lost. */
+export async function removeMark(disk: Disk): Promise<void> {
+  if ((await disk.list()).includes(MARK_NAME)) await disk.remove(MARK_NAME);
+}
+
 /** The mark, or undefined where there is none that can be read. */
 export async function readMark(disk: Disk, names: readonly string[]): Promise<Mark | undefined> {
   if (!names.includes(MARK_NAME)) return undefined;

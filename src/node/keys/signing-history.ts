@@ -10,6 +10,7 @@ import { type Bytes, concat, equal, fromHex, toHex, u64, utf8 } from '../../code
 import { ProtocolError } from '../../codec/errors.ts';
 import { sha256 } from '../../codec/hash.ts';
 import { Journal } from '../../consensus/journal/journal.ts';
+import { removeMark } from '../../consensus/journal/mark.ts';
 import { MAX_SERIAL } from '../../consensus/journal/records.ts';
 import { createValidatorSet, indexOfKey } from '../../consensus/validator-set.ts';
 import { MAX_VIEW } from '../../consensus/vote.ts';
@@ -112,6 +113,12 @@ async function withPlace<T>(
   }
 }
 
+/** The journal to write a history into. One that was lost leaves a mark behind, which would have it back. */
+async function journalFor(place: SigningPlace): Promise<Journal> {
+  if (!(await Journal.exists(place.disk))) await removeMark(place.disk);
+  return openJournal(place);
+}
+
 /** What is known of the key's moves here, from the marker and from the journal: the newer of the two. */
 interface Moves {
   readonly marker: SigningMarker | undefined;
@@ -176,7 +183,7 @@ export function importHistory(directory: string, file: string, undo = false): Pr
   return withPlace(directory, async (place, index) => {
     const history = await readHistoryFile(file);
     checkOwner(file, history, place);
-    const journal = await openJournal(place);
+    const journal = await journalFor(place);
     try {
       const moves = await movesOf(place, journal);
       const again = undo && moves.retired && moves.serial === history.serial;
@@ -219,7 +226,7 @@ export function beginHistory(directory: string, view: number): Promise<SigningHi
   return withPlace(directory, async (place, index) => {
     const { genesisHash, publicKey } = place;
     const present = await Journal.exists(place.disk);
-    const journal = await openJournal(place);
+    const journal = await journalFor(place);
     try {
       const { marker, serial, retired } = await movesOf(place, journal);
       if (retired || (present && marker?.journal === 'begun')) {
