@@ -81,6 +81,31 @@ describe('the signer', () => {
     await wait(signer.sign(X(10)));
   });
 
+  it('signs nothing at or below what the key may have signed elsewhere, and nothing at all once retired', async () => {
+    const { open, wait, disk } = stage();
+    const before = await open();
+    const history = { type: 'history', publicKey: key.publicKey, view: 20 } as const;
+    before.journal.append({ ...history, serial: 1, retired: false });
+    // Neither an older record nor one that goes back changes anything.
+    before.journal.append({ ...history, serial: 1, view: 5, retired: true });
+    before.journal.append({ ...history, serial: 2, view: 19, retired: true });
+    before.journal.append({ ...history, serial: 9, retired: true, publicKey: scheme.keys[1]!.publicKey });
+    await wait(before.journal.commit());
+    disk.crash();
+    const { journal, signer } = await open();
+    for (const subject of [X(20), N(proposal(20, 19)), F(proposal(3, 2))]) {
+      expect(() => signer.sign(subject)).toThrow(code('SIGN_BELOW_HISTORY'));
+    }
+    await wait(signer.sign(X(21)));
+    expect(journal.state.signedUpTo(2, key.publicKey)).toBe(21);
+    journal.append({ ...history, serial: 2, view: 21, retired: true });
+    // A checkpoint keeps it.
+    for (let view = 1; view <= 60; view++) journal.append({ type: 'floor', view });
+    await wait(journal.commit());
+    disk.crash();
+    await expect(open()).rejects.toThrow(code('KEY_RETIRED'));
+  });
+
   it('refuses a key that is not in the set', async () => {
     const { open } = stage();
     const { journal } = await open();
