@@ -371,10 +371,10 @@ class KryderNode implements RunningNode {
   /** The consensus key may sign here: nobody else on this machine does, and what it has signed is known. */
   async #admitSigner(disk: FileDisk, height: number): Promise<void> {
     const { path: directory, consensusKey } = this.#directory;
-    const lock = await lockConsensusKey(consensusKey!.seed, directory);
-    this.#keep(() => lock.release());
     const { publicKey } = consensusKey!.key;
     await admitSigner({ directory, disk, set: this.#set, genesisHash: this.#genesisHash, publicKey }, height);
+    const lock = await lockConsensusKey(consensusKey!.seed, directory);
+    this.#keep(() => lock.release());
   }
 
   #peers(network: Network): Peers {
