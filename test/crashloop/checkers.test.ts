@@ -183,7 +183,9 @@ describe('the plan', () => {
       const perRound = Math.ceil(FAIL_POINTS.length / rounds);
       const visited = new Set(
         Array.from({ length: rounds }, (_, round) => planRound(1, round, 4, perRound)).flatMap((plan) =>
-          plan.failPoints.map(({ point }) => point),
+          [...plan.blows.flatMap(({ failPoint = [] }) => failPoint), ...plan.failPoints].map(
+            ({ point }) => point,
+          ),
         ),
       );
       expect([...visited].sort()).toEqual([...FAIL_POINTS].sort());

@@ -22,7 +22,8 @@ import type { Witness } from './witness.ts';
 /** Blocks that become final after everybody is back before a round is judged. */
 const FURTHER_BLOCKS = 3;
 const LEVEL_MS = 60_000;
-const FAIL_POINT_MS = 15_000;
+const FAIL_POINT_MS = 30_000;
+const FAIL_POINT_TRIES = 3;
 const POLL_MS = 50;
 const JOURNAL_POLL_MS = 50;
 const AT_ONCE = 8;
@@ -127,10 +128,15 @@ export class CrashLoop {
       await net.start(plan.again.victim);
       await net.untilReady(plan.again.victim, signal);
     }
+    for (const visit of plan.failPoints) await this.#visit(visit);
+    await this.#visitAgain();
+    await this.check();
+  }
+
+  async #visitAgain(): Promise<void> {
     const again = this.#again;
     this.#again = [];
-    for (const visit of [...plan.failPoints, ...again]) await this.#visit(visit);
-    await this.check();
+    for (const visit of again) await this.#visit(visit);
   }
 
   async #crash(node: number): Promise<boolean> {
@@ -139,35 +145,43 @@ export class CrashLoop {
     return killed;
   }
 
-  async #strike({ victim, atMs, awayMs, startUpKills }: Blow): Promise<void> {
+  async #strike({ victim, atMs, awayMs, startUpKills, failPoint }: Blow): Promise<void> {
     const { net, signal } = this.#parts;
     await delay(atMs, undefined, { signal });
     await this.#crash(victim);
     await delay(awayMs, undefined, { signal });
-    await net.start(victim);
     for (const after of startUpKills) {
+      await net.start(victim);
       await delay(after, undefined, { signal });
       if (await this.#crash(victim)) this.startUpKills += 1;
-      await net.start(victim);
     }
+    if (failPoint !== undefined) await this.#dieAt({ ...failPoint, victim });
+    await net.start(victim);
     await net.untilReady(victim, signal);
   }
 
-  /** Lets a node die at a fail point. One that did not pass it in time is tried again in the next round. */
+  /** Kills a node and lets it die once more, at a fail point. */
   async #visit(visit: FailPointVisit): Promise<void> {
+    const { net, signal } = this.#parts;
+    await this.#crash(visit.victim);
+    await this.#dieAt(visit);
+    await net.start(visit.victim);
+    await net.untilReady(visit.victim, signal);
+  }
+
+  /** Starts a node and waits until it has died at a fail point. One that does not pass it in time is tried again. */
+  async #dieAt(visit: FailPointVisit): Promise<void> {
     const { net, signal, say } = this.#parts;
     const { point, victim } = visit;
-    await this.#crash(victim);
     await net.start(victim, visit);
-    if (await net.diedAtFailPoint(victim, FAIL_POINT_MS, signal)) this.visited[point]! += 1;
-    else {
-      signal.throwIfAborted();
-      say(`node ${victim} did not pass ${point}; it will be tried again`);
-      this.#again.push({ ...visit, pass: 1 });
-      await net.kill(victim);
+    if (await net.diedAtFailPoint(victim, FAIL_POINT_MS, signal)) {
+      this.visited[point]! += 1;
+      return;
     }
-    await net.start(victim);
-    await net.untilReady(victim, signal);
+    signal.throwIfAborted();
+    say(`node ${victim} did not pass ${point} in time; it will be tried again`);
+    this.#again.push({ ...visit, pass: 1 });
+    await net.kill(victim);
   }
 
   /** A node's height, held against what it told before. */
@@ -216,6 +230,7 @@ export class CrashLoop {
   /** At the end: every block and every transaction there ever was, at every node, and proofs for some. */
   async checkAll(proofs: number): Promise<void> {
     const { witness } = this.#parts;
+    for (let tries = 0; tries < FAIL_POINT_TRIES; tries++) await this.#visitAgain();
     await this.check();
     await this.#compareBlocks(1, this.#checked);
     await this.#compareTransactions([...witness.ids()]);

@@ -147,7 +147,9 @@ async function play(): Promise<void> {
     for (let round = first; round < first + rounds && findings().length === 0; round++) {
       const plan = planRound(seed, round, VALIDATORS, perRound);
       const victims = plan.blows.map(({ victim }) => victim).join(' ');
-      const points = plan.failPoints.map(({ point }) => point).join(' ');
+      const points = [...plan.blows.flatMap(({ failPoint = [] }) => failPoint), ...plan.failPoints]
+        .map(({ point }) => point)
+        .join(' ');
       const start = performance.now();
       await loop.play(plan);
       played += 1;

@@ -6,10 +6,13 @@
 import { FAIL_POINTS, type FailPoint } from '../../src/storage/fail-points.ts';
 import { Prng } from '../simulator/prng.ts';
 
-export interface FailPointVisit {
+export interface FailPointPass {
   readonly point: FailPoint;
   /** Dies at this pass, counted from 1. */
   readonly pass: number;
+}
+
+export interface FailPointVisit extends FailPointPass {
   readonly victim: number;
 }
 
@@ -21,6 +24,8 @@ export interface Blow {
   readonly awayMs: number;
   /** It is killed again so many ms after each of these starts. */
   readonly startUpKills: readonly number[];
+  /** Where its last start but one ends. */
+  readonly failPoint: FailPointPass | undefined;
 }
 
 export interface RoundPlan {
@@ -28,7 +33,7 @@ export interface RoundPlan {
   readonly blows: readonly Blow[];
   /** After all were back: killed once more so many ms later. */
   readonly again: { readonly victim: number; readonly atMs: number } | undefined;
-  /** One after the other, when all are back. */
+  /** What found no place in a blow: one after the other, when all are back. */
   readonly failPoints: readonly FailPointVisit[];
 }
 
@@ -69,22 +74,24 @@ export function planRound(seed: number, round: number, validators: number, perRo
   const count = prng.pick([1, 1, 1, 2, 2, 3, validators, validators]);
   const together = prng.chance(0.5);
   const first = prng.int(0, LATEST_BLOW_MS);
+  const points = Array.from({ length: perRound }, (_, i): FailPointPass => {
+    const point = failPointAt(seed, round * perRound + i);
+    return { point, pass: SELDOM.has(point) ? 1 : prng.int(1, MOST_PASSES) };
+  });
   const blows = shuffled(all, prng)
     .slice(0, count)
-    .map((victim): Blow => {
+    .map((victim, i): Blow => {
       const atMs = together ? first : prng.int(0, LATEST_BLOW_MS);
       const startUpKills = prng.chance(0.3)
         ? Array.from({ length: prng.pick([1, 1, 2]) }, () => prng.int(20, START_MS))
         : [];
-      return { victim, atMs, awayMs: prng.int(0, LONGEST_AWAY_MS), startUpKills };
+      return { victim, atMs, awayMs: prng.int(0, LONGEST_AWAY_MS), startUpKills, failPoint: points[i] };
     });
   const again = prng.chance(0.2)
     ? { victim: prng.int(0, validators - 1), atMs: prng.int(0, LATEST_BLOW_MS) }
     : undefined;
-  const failPoints = Array.from({ length: perRound }, (_, i): FailPointVisit => {
-    const point = failPointAt(seed, round * perRound + i);
-    const pass = SELDOM.has(point) ? 1 : prng.int(1, MOST_PASSES);
-    return { point, pass, victim: prng.int(0, validators - 1) };
-  });
+  const failPoints = points
+    .slice(blows.length)
+    .map((point): FailPointVisit => ({ ...point, victim: prng.int(0, validators - 1) }));
   return { round, blows, again, failPoints };
 }
