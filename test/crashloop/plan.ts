@@ -6,7 +6,7 @@
 import { FAIL_POINTS, type FailPoint } from '../../src/storage/fail-points.ts';
 import { Prng } from '../simulator/prng.ts';
 
-export interface FailPointPass {
+interface FailPointPass {
   readonly point: FailPoint;
   /** Dies at this pass, counted from 1. */
   readonly pass: number;
