@@ -18,7 +18,7 @@ const MAY_IMPORT = {
   p2p: ['codec', 'crypto', 'consensus', 'chain', 'system'],
   storage: ['codec', 'system', 'crypto', 'tx', 'ledger', 'consensus', 'chain'],
   system: ['codec'],
-  config: ['codec', 'system', 'mempool', 'p2p'],
+  config: ['codec', 'system', 'mempool', 'p2p', 'api'],
   node: [
     'codec',
     'system',

@@ -2,7 +2,7 @@
 import { type Command, Option } from 'commander';
 import { printDefault } from '../config/markdown.ts';
 import { type Flags, resolveSettings } from '../config/resolve.ts';
-import { flagOf, GROUPS, SETTING_NAMES, settingOf } from '../config/settings.ts';
+import { flagOf, GROUPS, SETTING_NAMES, settingOf, shownFlagOf } from '../config/settings.ts';
 import { collect } from './options.ts';
 
 /** A flag for every setting. None has a default here: what was not given comes from elsewhere. */
@@ -10,14 +10,18 @@ export function withSettings(command: Command): Command {
   for (const group of GROUPS) {
     for (const name of SETTING_NAMES.filter((one) => settingOf(one).group === group)) {
       const { kind, meaning } = settingOf(name);
-      const flag = flagOf(name);
-      const text = `${meaning}; ${kind.range}${kind.list ? '; may be repeated' : ''} (default: ${printDefault(name)})`;
+      const shown = shownFlagOf(name);
+      const heading = `${group}:`;
       if (kind.placeholder === undefined) {
-        command.addOption(new Option(flag, text).helpGroup(`${group}:`));
-        command.addOption(new Option(flag.replace('--', '--no-')).hideHelp());
+        const [on, off] = [flagOf(name), flagOf(name).replace('--', '--no-')];
+        const state = `${shown === on ? 'off' : 'on'} unless this is given`;
+        command.addOption(new Option(shown, `${meaning} (${state})`).helpGroup(heading));
+        command.addOption(new Option(shown === on ? off : on).hideHelp());
         continue;
       }
-      const option = new Option(`${flag} ${kind.placeholder}`, text).helpGroup(`${group}:`);
+      const more = kind.list ? '; may be repeated' : '';
+      const text = `${meaning}: ${kind.range}${more} (default: ${printDefault(name)})`;
+      const option = new Option(shown, text).helpGroup(heading);
       command.addOption(kind.list ? option.argParser(collect) : option);
     }
   }

@@ -43,7 +43,7 @@ export function words<T>(spec: {
 }): Kind<T> {
   const parse = (text: string): T => {
     const value = text.length > MAX_TEXT ? undefined : spec.parse(text);
-    return value === undefined ? wrong(`${quoted(text)} is none`) : value;
+    return value === undefined ? wrong(`${quoted(text)} will not do`) : value;
   };
   return {
     placeholder: spec.placeholder,
@@ -67,11 +67,11 @@ function within(value: number, least: number, most: number): boolean {
 /** A whole number; `unit` is for people. */
 export function whole(least: number, most: number, unit = ''): Kind<number> {
   const check = (value: number, given: unknown): number =>
-    within(value, least, most) ? value : wrong(`${quoted(given)} is none`);
+    within(value, least, most) ? value : wrong(`${quoted(given)} will not do`);
   return {
     placeholder: '<n>',
     list: false,
-    range: `a whole number from ${least} to ${most}${unit === '' ? '' : ` ${unit}`}`,
+    range: `a whole number${unit === '' ? '' : ` of ${unit}`} from ${least} to ${most}`,
     parse: (given) => check(/^\d{1,16}$/.test(given) ? Number(given) : Number.NaN, given),
     fromJson: (given) => check(typeof given === 'number' ? given : Number.NaN, given),
     toJson: (value) => value,
@@ -92,7 +92,7 @@ function printBytes(value: number): string {
 /** An amount of memory or disk: a number of bytes, or text like "64MiB". */
 export function bytes(least: number, most: number): Kind<number> {
   const check = (value: number, given: unknown): number =>
-    within(value, least, most) ? value : wrong(`${quoted(given)} is none`);
+    within(value, least, most) ? value : wrong(`${quoted(given)} will not do`);
   const parse = (given: string): number => {
     const [, digits, unit] = /^(\d{1,16}) ?(|KiB|MiB|GiB|TiB)$/.exec(given) ?? [];
     return check(Number(digits) * UNITS[(unit ?? '') as keyof typeof UNITS], given);
@@ -100,7 +100,7 @@ export function bytes(least: number, most: number): Kind<number> {
   return {
     placeholder: '<bytes>',
     list: false,
-    range: `a size from ${printBytes(least)} to ${printBytes(most)}, like 4096, 512KiB or 64MiB`,
+    range: `a size from ${printBytes(least)} to ${printBytes(most)}`,
     parse,
     fromJson: (given) =>
       typeof given === 'string' ? parse(given) : check(typeof given === 'number' ? given : Number.NaN, given),

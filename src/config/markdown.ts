@@ -2,7 +2,6 @@
 import { LOG_LEVELS, LOG_PARTS } from './log-levels.ts';
 import { printSetting } from './resolve.ts';
 import {
-  flagOf,
   GROUPS,
   OTHER_VARIABLES,
   SETTING_NAMES,
@@ -10,6 +9,7 @@ import {
   type SettingName,
   type Settings,
   settingOf,
+  shownFlagOf,
   variableOf,
 } from './settings.ts';
 
@@ -32,7 +32,7 @@ function settingRow(name: SettingName): string {
   const shown = printDefault(name);
   return row(
     `\`${name}\``,
-    `\`${flagOf(name)}${kind.placeholder === undefined ? '' : ` ${kind.placeholder}`}\``,
+    `\`${shownFlagOf(name)}\``,
     `\`${variableOf(name)}\``,
     shown === 'none' ? shown : `\`${shown}\``,
     meaning,

@@ -52,7 +52,10 @@ function fromFlag(name: SettingName, given: string | readonly string[] | boolean
 function givenValue(name: SettingName, { flags, environment, file }: Sources): Given | undefined {
   const { kind } = settingOf(name);
   const flag = flags?.[name];
-  if (flag !== undefined) return { from: 'flag', name: flagOf(name), value: () => fromFlag(name, flag) };
+  if (flag !== undefined) {
+    const written = flag === false ? flagOf(name).replace('--', '--no-') : flagOf(name);
+    return { from: 'flag', name: written, value: () => fromFlag(name, flag) };
+  }
   const variable = variableOf(name);
   const text = environment?.[variable];
   // Compose files and shells pass on what is not set as an empty string.

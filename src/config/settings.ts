@@ -4,6 +4,7 @@
  * docs/configuration.md are all made from it, and `Settings` is its type. Whoever adds an entry adds nothing else,
  * but runs `npm run docs`.
  */
+import { DEFAULT_API_LIMITS } from '../api/limits.ts';
 import { DEFAULT_MEMPOOL_LIMITS } from '../mempool/types.ts';
 import { DEFAULT_LIMITS } from '../p2p/limits.ts';
 import {
@@ -145,6 +146,30 @@ export const SETTINGS = {
     meaning: 'where the HTTP API listens; whoever reaches it can read everything and submit transactions',
     variable: 'KRYDER_API_LISTEN',
   }),
+  apiConnections: setting({
+    group: 'API',
+    kind: whole(8, 100_000, 'connections'),
+    default: DEFAULT_API_LIMITS.maxConnections,
+    meaning: 'connections of API clients in all',
+  }),
+  apiConnectionsPerAddress: setting({
+    group: 'API',
+    kind: whole(1, 100_000, 'connections'),
+    default: DEFAULT_API_LIMITS.maxConnectionsPerAddress,
+    meaning: 'connections of API clients from one IPv4 address or one /64 of IPv6',
+  }),
+  apiRequestsPerSecond: setting({
+    group: 'API',
+    kind: whole(1, 1_000_000, 'requests'),
+    default: DEFAULT_API_LIMITS.requestsPerSecond,
+    meaning: 'requests that one such address may make in a second; what comes faster waits, then is refused',
+  }),
+  apiStreams: setting({
+    group: 'API',
+    kind: whole(0, 10_000, 'streams'),
+    default: DEFAULT_API_LIMITS.maxStreams,
+    meaning: 'clients that may listen to the stream of final blocks at a time',
+  }),
 
   passphraseFile: setting({
     group: 'Keys',
@@ -265,6 +290,13 @@ export function flagOf(name: SettingName): string {
   return `--${name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
 }
 
+/** The flag as it stands in help and documentation, with its value; of a switch that is on, the one to turn it off. */
+export function shownFlagOf(name: SettingName): string {
+  const { kind, default: value } = settingOf(name);
+  if (kind.placeholder !== undefined) return `${flagOf(name)} ${kind.placeholder}`;
+  return value === true ? flagOf(name).replace('--', '--no-') : flagOf(name);
+}
+
 /** `KRYDER_MAX_STRANGERS` */
 export function variableOf(name: SettingName): string {
   return (
@@ -303,5 +335,10 @@ export const RELATIONS: readonly {
     names: ['targetPeers', 'maxConnections'],
     holds: ({ targetPeers, maxConnections }) => targetPeers <= maxConnections,
     rule: 'targetPeers must not be more than maxConnections',
+  },
+  {
+    names: ['diskStopBytes', 'diskWarnBytes'],
+    holds: ({ diskStopBytes, diskWarnBytes }) => diskStopBytes <= diskWarnBytes,
+    rule: 'diskStopBytes must not be more than diskWarnBytes, or the node stops before it warns',
   },
 ];

@@ -1,4 +1,5 @@
-/** From the settings that operators see to the limits that the rooms of network and mempool go by. */
+/** From the settings that operators see to the limits that the rooms of network, API and mempool go by. */
+import type { ApiLimits } from '../api/limits.ts';
 import type { Settings } from '../config/settings.ts';
 import { DEFAULT_MEMPOOL_LIMITS, type MempoolLimits } from '../mempool/types.ts';
 import type { NetworkLimits } from '../p2p/limits.ts';
@@ -16,6 +17,15 @@ export function networkLimits(settings: Settings): Partial<NetworkLimits> {
     servedBytes: settings.servedBytes,
     servedBytesForValidators: Math.floor(settings.servedBytes / 2),
     servedPerSecond: settings.servedBytesPerSecond,
+  };
+}
+
+export function apiLimits(settings: Settings): Partial<ApiLimits> {
+  return {
+    maxConnections: settings.apiConnections,
+    maxConnectionsPerAddress: settings.apiConnectionsPerAddress,
+    requestsPerSecond: settings.apiRequestsPerSecond,
+    maxStreams: settings.apiStreams,
   };
 }
 

@@ -7,6 +7,8 @@ import pino, { type DestinationStream, type Logger } from 'pino';
 import { type Bytes, toHex } from '../codec/bytes.ts';
 import { ProtocolError } from '../codec/errors.ts';
 import { LOG_PARTS, type LogLevels, type LogPart } from '../config/log-levels.ts';
+import { type Configuration, printSetting } from '../config/resolve.ts';
+import { SETTING_NAMES } from '../config/settings.ts';
 
 const MAX_TEXT = 500;
 const MAX_STACK = 4_000;
@@ -77,4 +79,13 @@ export function createLogs(levels: LogLevels, destination?: DestinationStream): 
     parts.map((part) => [part, root.child({ part }, { level: levels.parts[part] ?? levels.all })]),
   );
   return (part) => loggers.get(part)!;
+}
+
+/** Writes down what somebody chose, with its origin, and what was probably not as it was meant. */
+export function tellConfiguration({ settings, origins, warnings }: Configuration, log: Logger): void {
+  const chosen = SETTING_NAMES.filter((name) => origins[name].from !== 'default').map(
+    (name) => `${name} = ${printSetting(settings, name)} (${origins[name].name})`,
+  );
+  log.info({ chosen }, 'settings that are not left to their defaults');
+  for (const detail of warnings) log.warn({ detail }, 'probably a slip in the configuration');
 }

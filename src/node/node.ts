@@ -37,8 +37,8 @@ import { lockConsensusKey } from './keys/locks.ts';
 import { admitSigner } from './keys/signing-guard.ts';
 import type { LaneParts } from './lane-parts.ts';
 import { ConsensusLanes, networkHandlers } from './lanes.ts';
-import { mempoolLimits, networkLimits, peerBudgets } from './limits.ts';
-import { createLogs, type Logs } from './log.ts';
+import { apiLimits, mempoolLimits, networkLimits, peerBudgets } from './limits.ts';
+import { createLogs, type Logs, tellConfiguration } from './log.ts';
 import { measuredDisk, recordFinal, recordReport } from './metrics/consensus.ts';
 import { countedHandlers } from './metrics/network.ts';
 import { Operation } from './operation.ts';
@@ -131,11 +131,11 @@ class KryderNode implements RunningNode {
     const { settings } = configuration;
     const log = this.#log;
     const logs = this.#logs;
-    for (const warning of configuration.warnings) logs('config').warn({ detail: warning }, 'configuration');
     const { parameters } = genesis;
     installHashBackend(nodeHashBackend());
     const verifier = selectVerifier(undefined, (reason) => logs('crypto').warn(reason));
     log.info({ chain: genesis.name, genesis: toHex(this.#genesisHash), version }, 'starting');
+    tellConfiguration(configuration, logs('config'));
 
     const index = consensusKey && indexOfKey(this.#set, consensusKey.key.publicKey);
     const operation = await Operation.prepare({
@@ -344,7 +344,7 @@ class KryderNode implements RunningNode {
       onError: (error) => logs('api').error({ err: error }, 'a request failed'),
       observer: operation.api,
       ...(settings.metrics ? { metrics: () => metrics.text() } : {}),
-      limits: { maxConnections: operation.handles.clients },
+      limits: { ...apiLimits(settings), maxConnections: operation.handles.clients },
     });
     operation.read(
       () => ({

@@ -4,7 +4,6 @@
  */
 
 import type { Warning } from '../api/backend.ts';
-import { DEFAULT_API_LIMITS } from '../api/limits.ts';
 import type { ApiObserver } from '../api/observe.ts';
 import { MAX_CLOCK_LEAD_MS } from '../chain/rules.ts';
 import type { Settings } from '../config/settings.ts';
@@ -114,7 +113,7 @@ export class Operation {
     const handles = planFileHandles(limit, {
       tables: DATABASE_FILES,
       connections: peerHandles({ ...DEFAULT_LIMITS, ...networkLimits(options.settings) }),
-      clients: DEFAULT_API_LIMITS.maxConnections,
+      clients: options.settings.apiConnections,
     });
     if (handles.remark !== undefined) {
       options.log.warn({ detail: handles.remark }, 'fewer file handles than the settings need');

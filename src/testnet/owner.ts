@@ -5,7 +5,7 @@
  *
  * Says on standard output, one JSON object a line, what the story's owner says (src/story/owner.ts).
  */
-import { mkdir, readFile } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { decodeAddress, encodeAddress } from '../codec/address.ts';
@@ -16,6 +16,7 @@ import type { Door } from '../story/blob-server.ts';
 import { say } from '../story/conversation.ts';
 import { Owner } from '../story/owner.ts';
 import { accountKeyIn } from '../story/wallet.ts';
+import { makeDirectory } from '../system/directory.ts';
 import { again } from './again.ts';
 
 const OFFER_AGAIN_MS = 30_000;
@@ -68,7 +69,7 @@ async function findSteward(owner: Owner, signal: AbortSignal): Promise<Uint8Arra
 export async function runOwnerService(options: OwnerServiceOptions, stop: AbortSignal): Promise<void> {
   const genesis = await readGenesisFile(options.genesis);
   const blob = { path: options.blob, ...(await tagOfFile(options.blob)) };
-  await mkdir(options.dir, { recursive: true, mode: 0o700 });
+  await makeDirectory(options.dir);
   const key = await accountKeyIn(options.dir);
   const memory = new StewardFile(options.dir);
   const { api, check, door, amount, everyMs } = options;

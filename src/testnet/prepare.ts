@@ -9,7 +9,6 @@
  *     <dir>/owner           the account that has the first coins
  */
 import { randomBytes } from 'node:crypto';
-import { mkdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import * as z from 'zod';
 import {
@@ -28,8 +27,11 @@ import { initDataDirectory, readGenesisFile } from '../node/data-directory.ts';
 import { type KeyKind, PLAIN_ACCESS, readKeyFile, writeKeyFile } from '../node/keys/key-file.ts';
 import { isThere, writeWholeFile } from '../storage/whole-file.ts';
 import { withParameters } from '../story/new-genesis.ts';
+import { makeDirectory } from '../system/directory.ts';
+import { reasonOf } from '../system/problems.ts';
+import { readText } from '../system/text-file.ts';
 
-const MAX_PLAN_CHARACTERS = 65_536;
+const MAX_PLAN_BYTES = 65_536;
 const port = z.number().int().min(1).max(65_535);
 const planSchema = z.strictObject({
   name: z.string(),
@@ -61,8 +63,7 @@ export async function readTestnetPlan(path: string): Promise<TestnetPlan> {
   const refuse = (why: string): never => {
     throw new ProtocolError('TESTNET_PLAN', `the plan "${path}" cannot be used: ${why}`);
   };
-  const text = await readFile(path, 'utf8').catch((error: Error) => refuse(error.message));
-  if (text.length > MAX_PLAN_CHARACTERS) refuse(`it is longer than ${MAX_PLAN_CHARACTERS} characters`);
+  const text = await readText(path, MAX_PLAN_BYTES).catch((error: Error) => refuse(reasonOf(error)));
   let json: unknown;
   try {
     json = JSON.parse(text);
@@ -103,7 +104,7 @@ class Preparation {
 
   async #folder(name: string): Promise<string> {
     const path = join(this.#dir, name);
-    await mkdir(path, { recursive: true, mode: 0o700 });
+    await makeDirectory(path);
     return path;
   }
 

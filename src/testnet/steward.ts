@@ -5,7 +5,7 @@
  *
  * Says on standard output, one JSON object a line, what the story's steward says (src/story/steward.ts).
  */
-import { mkdir, readdir } from 'node:fs/promises';
+import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { remark } from '../cli/output.ts';
 import { toHex } from '../codec/bytes.ts';
@@ -14,6 +14,7 @@ import { readGenesisFile } from '../node/data-directory.ts';
 import { say } from '../story/conversation.ts';
 import { type Copy, Steward } from '../story/steward.ts';
 import { accountKeyIn } from '../story/wallet.ts';
+import { makeDirectory } from '../system/directory.ts';
 import { again } from './again.ts';
 
 export interface StewardServiceOptions {
@@ -41,7 +42,7 @@ async function copyIn(dir: string): Promise<Copy | undefined> {
 export async function runStewardService(options: StewardServiceOptions, stop: AbortSignal): Promise<void> {
   const { dir, api, hosts } = options;
   const genesis = await readGenesisFile(options.genesis);
-  await mkdir(dir, { recursive: true, mode: 0o700 });
+  await makeDirectory(dir);
   const key = await accountKeyIn(dir);
   const lookBack = genesis.parameters.txLifetime;
   await again('the steward', stop, async () => {

@@ -8,6 +8,7 @@ import {
   SETTINGS,
   type SettingName,
   settingOf,
+  shownFlagOf,
   variableOf,
 } from '../../src/config/settings.ts';
 
@@ -94,9 +95,11 @@ describe('a value that is wrong', () => {
       environment: { KRYDER_WORKERS: 'many' },
       file: file({ maxStrangers: -1, listen: '/ip4/127.0.0.1/tcp/1' }),
     });
-    expect(text).toMatch(/^ {2}api, given by --api: "7070" is none; it must be host:port/m);
-    expect(text).toMatch(/workers, given by KRYDER_WORKERS: "many" is none; it must be .* from 1 to 64/);
-    expect(text).toMatch(/maxStrangers, given by data\/node.json: -1 is none; it must be .* from 0 to 10000/);
+    expect(text).toMatch(/^ {2}api, given by --api: "7070" will not do; it must be host:port/m);
+    expect(text).toMatch(/workers, given by KRYDER_WORKERS: "many" will not do; it must be .* from 1 to 64/);
+    expect(text).toMatch(
+      /maxStrangers, given by data\/node.json: -1 will not do; it must be .* from 0 to 10000/,
+    );
     expect(text).toMatch(/listen, given by data\/node.json: "\/ip4.*" is no list; it must be at most 16/);
   });
 
@@ -202,7 +205,7 @@ describe('docs/configuration.md', () => {
   it('has a row for every setting', () => {
     const page = configurationPage();
     for (const name of SETTING_NAMES) {
-      expect(page).toContain(`| \`${name}\` | \`${flagOf(name)}`);
+      expect(page).toContain(`| \`${name}\` | \`${shownFlagOf(name)}\` |`);
       expect(page).toContain(`\`${variableOf(name)}\``);
     }
   });

@@ -7,7 +7,7 @@
  * for a data directory the database's own lock stands behind this one.
  */
 import { createHash, randomBytes } from 'node:crypto';
-import { mkdir, realpath, rm, stat } from 'node:fs/promises';
+import { realpath, rm, stat } from 'node:fs/promises';
 import { connect, createServer, type Server } from 'node:net';
 import { tmpdir, userInfo } from 'node:os';
 import { join } from 'node:path';
@@ -15,6 +15,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import * as z from 'zod';
 import type { Bytes } from '../../codec/bytes.ts';
 import { ProtocolError } from '../../codec/errors.ts';
+import { makeDirectory } from '../../system/directory.ts';
 
 export interface Lock {
   release(): Promise<void>;
@@ -109,7 +110,7 @@ export async function takeLock(
   const holder: Holder = { pid: process.pid, directory, token: randomBytes(8).toString('hex') };
   const address = addressOf(name, place);
   const isFile = typeof place === 'object';
-  if (isFile) await mkdir(place.folder, { recursive: true, mode: 0o700 });
+  if (isFile) await makeDirectory(place.folder);
   let replaced = false;
   for (let attempt = 0; attempt < TRIES; attempt++) {
     const server = await listen(address, holder);

@@ -7,6 +7,7 @@ import { randomBytes } from 'node:crypto';
 import { type FileHandle, link, open, rename, rm } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { ProtocolError } from '../../codec/errors.ts';
+import { reasonOf } from '../../system/problems.ts';
 
 const MODE = 0o600;
 const OTHERS = 0o077;
@@ -40,7 +41,7 @@ export async function findPrivateFile(
   refuse: Refuse,
 ): Promise<string | undefined> {
   const file = await open(path, 'r').catch((error: NodeJS.ErrnoException) =>
-    error.code === 'ENOENT' ? undefined : refuse(error.message),
+    error.code === 'ENOENT' ? undefined : refuse(reasonOf(error)),
   );
   if (file === undefined) return undefined;
   try {
@@ -78,7 +79,7 @@ async function syncDirectory(path: string): Promise<void> {
 
 async function writeTemporary(path: string, text: string, refuse: Refuse): Promise<string> {
   const temporary = join(dirname(path), `.${basename(path)}.${randomBytes(6).toString('hex')}.tmp`);
-  const file = await open(temporary, 'wx', MODE).catch((error: Error) => refuse(error.message));
+  const file = await open(temporary, 'wx', MODE).catch((error: Error) => refuse(reasonOf(error)));
   try {
     await file.writeFile(text);
     await file.sync();
