@@ -139,15 +139,18 @@ describe('a settings file', () => {
       });
     };
     expect(await load(good)).toBe('taken');
-    for (const { bytes } of flipped(good, ONE_BIT)) expect(await load(bytes)).toMatch(/^(SETTING|taken)/);
+    for (const { bytes } of flipped(good, ONE_BIT))
+      expect(await load(bytes)).toMatch(/^(SETTING|FILE_NOT_TEXT|taken)/);
     await fc.assert(
       fc.asyncProperty(mutated(good, words), async (bytes) => {
-        expect(await load(bytes)).toMatch(/^(SETTING|taken)/);
+        expect(await load(bytes)).toMatch(/^(SETTING|FILE_NOT_TEXT|taken)/);
       }),
       { numRuns: 300 },
     );
     for (const bytes of words) expect(await load(bytes)).toMatch(/^SETTING/);
-    expect(await load(utf8(`{"listen":"${'x'.repeat(300_000)}"}`))).toBe('SETTINGS_FILE');
+    expect(await load(utf8(`{"listen":"${'x'.repeat(300_000)}"}`))).toMatch(
+      /^(SETTINGS_FILE|FILE_TOO_LONG)$/,
+    );
     expect(({} as Record<string, unknown>).workers).toBeUndefined();
   });
 });
