@@ -112,6 +112,19 @@ describe('clock', () => {
     expect(stopError(net.clock.check()[0]!)).toMatchObject({ code: 'RESOURCE_CLOCK' });
   });
 
+  it('does not take late blocks for a clock that is ahead, unless nothing else explains them', () => {
+    for (const [way, level] of [
+      [30_000, 'CLOCK_OFF warn'],
+      [65_000, 'CLOCK_OFF stop'],
+    ] as const) {
+      const net = clockOf(four, 0);
+      round(net, [0, 0, 0, 0], way);
+      net.clock.check();
+      pass(net, 60_001);
+      expect(levels(net.clock.check())).toEqual([level]);
+    }
+  });
+
   it('begins to count anew when the clock was right in between', () => {
     const net = clockOf(four, 0);
     round(net, [0, 5_000, 5_000, 5_000]);

@@ -9,6 +9,10 @@
  * blocks wait for others' clocks until their view is lost; behind, it lets every proposal wait. It costs the
  * others views for nothing, and its operator sees only "missed". A node without a vote never stops for that.
  *
+ * Blocks from the future are proof that the clock is behind. Old blocks are none that it is ahead: under load, or
+ * over a bad line, blocks are late everywhere, and validators that stop for that would take the chain with them. So
+ * ahead it stops only beyond what any delay of a block explains, a minute: no view lasts that long.
+ *
  * A clock that was set, or a machine that was asleep, is told by the difference to the monotonic clock.
  */
 import type { Finding, Watcher } from './finding.ts';
@@ -17,6 +21,8 @@ const SAMPLES = 8;
 /** Proposals of this age tell about a clock that may have been set since. */
 const SAMPLE_AGE_MS = 10 * 60_000;
 const JUMP_TOLD_MS = 10 * 60_000;
+/** Longer than any view, with all the back-off that there is. */
+const NO_DELAY_MS = 60_000;
 /** A verdict to stop has to stand for so long. */
 const STOP_AFTER_MS = 60_000;
 
@@ -124,7 +130,11 @@ export class ClockWatcher implements Watcher {
   #off(): Finding[] {
     const { delta, stopMs, self } = this.#o;
     const { offset } = this;
-    const far = offset !== undefined && stopMs > 0 && self !== undefined && Math.abs(offset) > stopMs;
+    const far =
+      offset !== undefined &&
+      stopMs > 0 &&
+      self !== undefined &&
+      (offset < -stopMs || offset > Math.max(stopMs, NO_DELAY_MS));
     const now = this.#o.monotonic();
     this.#offSince = far ? (this.#offSince ?? now) : undefined;
     if (offset === undefined || Math.abs(offset) <= delta) return [];
