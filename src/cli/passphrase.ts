@@ -32,10 +32,19 @@ export function withKeyAccess(command: Command): Command {
   );
 }
 
-/** A passphrase that nobody has to be asked for. `name` is that of the environment's variable. */
-async function given(file: string | undefined, name: string): Promise<string | undefined> {
+/** What a variable of the environment holds; afterwards it is not there any more. */
+function take(name: string): string | undefined {
   const value = process.env[name];
   delete process.env[name];
+  return value;
+}
+
+/** A passphrase that nobody has to be asked for. `value` stood in the variable `name`. */
+async function given(
+  file: string | undefined,
+  name: string,
+  value: string | undefined,
+): Promise<string | undefined> {
   if (file !== undefined) return readPassphraseFile(file);
   const fromFile = process.env[`${name}_FILE`] ?? '';
   if (fromFile !== '') return readPassphraseFile(fromFile);
@@ -65,11 +74,13 @@ export function keyAccess(
   signal?: AbortSignal,
   asking: Terminal = terminal(),
 ): KeyAccess {
+  // Taken at once: even where no key turns out to need it, nothing that is started later shall have it.
+  const value = take('KRYDER_PASSPHRASE');
   let known: Promise<string | undefined> | undefined;
   return {
     plain: plainAgreed(options),
     passphrase: async (path) => {
-      known ??= given(options.passphraseFile, 'KRYDER_PASSPHRASE');
+      known ??= given(options.passphraseFile, 'KRYDER_PASSPHRASE', value);
       const passphrase = await known;
       if (passphrase !== undefined) return passphrase;
       if (!asking.interactive) {
@@ -107,7 +118,7 @@ async function protectionFrom(
   option: string,
   asking: Terminal,
 ): Promise<Protection> {
-  const text = await given(file, name);
+  const text = await given(file, name, take(name));
   if (text !== undefined) return { passphrase: newPassphrase(text) };
   if (!asking.interactive) throw missing('a key file needs a passphrase', name, option);
   const passphrase = newPassphrase(await asking.ask('New passphrase: '));

@@ -74,8 +74,9 @@ function askHidden(
       reject(signal.reason as Error);
       return;
     }
-    output.write(question);
+    // Raw first: whoever sees the question may type at once.
     input.setRawMode(true);
+    output.write(question);
     input.on('data', onData);
     input.on('end', onEnd);
     signal?.addEventListener('abort', onAbort);

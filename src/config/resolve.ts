@@ -19,6 +19,9 @@ import {
   variableOf,
 } from './settings.ts';
 
+/** Variables that stay with the process that they were given to. */
+const SECRET_VARIABLES = ['KRYDER_PASSPHRASE', 'KRYDER_NEW_PASSPHRASE'];
+
 /** What the command line said: by setting; text for each use of the flag, or whether a switch is on. */
 export type Flags = Readonly<Partial<Record<SettingName, string | readonly string[] | boolean>>>;
 
@@ -130,9 +133,12 @@ export function resolveSettings(sources: Sources): Configuration {
   };
 }
 
-/** An environment for child processes that are nodes of their own: what was meant for one would hold for all. */
+/**
+ * An environment for child processes that are nodes of their own: what was meant for one would hold for all. Nor do
+ * they get passphrases.
+ */
 export function withoutSettings(environment: NonNullable<Sources['environment']>): NodeJS.ProcessEnv {
-  const names: readonly string[] = SETTING_NAMES.map(variableOf);
+  const names: readonly string[] = [...SETTING_NAMES.map(variableOf), ...SECRET_VARIABLES];
   return Object.fromEntries(Object.entries(environment).filter(([name]) => !names.includes(name)));
 }
 

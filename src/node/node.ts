@@ -372,7 +372,11 @@ class KryderNode implements RunningNode {
   async #admitSigner(disk: FileDisk, height: number): Promise<void> {
     const { path: directory, consensusKey } = this.#directory;
     const { publicKey } = consensusKey!.key;
-    await admitSigner({ directory, disk, set: this.#set, genesisHash: this.#genesisHash, publicKey }, height);
+    const place = { directory, disk, set: this.#set, genesisHash: this.#genesisHash, publicKey };
+    if ((await admitSigner(place, height)) === 'begins')
+      this.#logs('keys').warn(
+        'this consensus key begins to vote here; if it ever voted elsewhere, stop now and import its history',
+      );
     const lock = await lockConsensusKey(consensusKey!.seed, directory);
     this.#keep(() => lock.release());
   }

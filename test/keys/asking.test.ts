@@ -5,6 +5,7 @@ import { PassThrough } from 'node:stream';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { keyAccess, newProtection, replacementProtection } from '../../src/cli/passphrase.ts';
 import { type Terminal, type TerminalInput, terminal } from '../../src/cli/terminal.ts';
+import { withoutSettings } from '../../src/config/resolve.ts';
 
 class FakeTerminal extends PassThrough implements TerminalInput {
   readonly isTTY = true;
@@ -105,6 +106,7 @@ describe('where passphrases come from', () => {
     vi.stubEnv('KRYDER_PASSPHRASE', 'from the environment');
     vi.stubEnv('KRYDER_PASSPHRASE_FILE', path('q'));
     expect(await ask({ passphraseFile: path('p') })).toBe('from the file');
+    expect(process.env.KRYDER_PASSPHRASE).toBeUndefined();
     vi.stubEnv('KRYDER_PASSPHRASE', 'from the environment');
     expect(await ask({})).toBe('from another file');
     vi.stubEnv('KRYDER_PASSPHRASE_FILE', '');
@@ -121,6 +123,16 @@ describe('where passphrases come from', () => {
     expect(await access.passphrase('a')).toBe('from the environment');
     expect(process.env.KRYDER_PASSPHRASE).toBeUndefined();
     expect(await access.passphrase('b')).toBe('from the environment');
+  });
+
+  it('a child process gets neither passphrases nor the settings of its parent', () => {
+    const environment = {
+      PATH: '/bin',
+      KRYDER_PASSPHRASE: 'x',
+      KRYDER_NEW_PASSPHRASE: 'y',
+      KRYDER_PLAIN_KEYS: '1',
+    };
+    expect(withoutSettings(environment)).toEqual({ PATH: '/bin' });
   });
 
   it('with nobody there, the error says what to give', async () => {

@@ -73,9 +73,9 @@ async function serialSince(place: SigningPlace, serial: number): Promise<number 
 
 /**
  * Lets a validator start, or throws `JOURNAL_MISSING` or `KEY_RETIRED`. `height` is the database's. When it
- * resolves there is a journal, and the marker says so durably.
+ * resolves there is a journal, and the marker says so durably. Says whether that begins with this start.
  */
-export async function admitSigner(place: SigningPlace, height: number): Promise<void> {
+export async function admitSigner(place: SigningPlace, height: number): Promise<'begins' | 'goes on'> {
   const marker = await markerOf(place);
   const marked = marker?.journal;
   const present = await Journal.exists(place.disk);
@@ -84,7 +84,7 @@ export async function admitSigner(place: SigningPlace, height: number): Promise<
     const serial = present ? await serialSince(place, marker!.serial) : undefined;
     if (serial === undefined) throw retired(place.directory);
     await mark(place, 'begun', serial);
-    return;
+    return 'goes on';
   }
   if (marked === undefined) {
     const why = present
@@ -103,4 +103,5 @@ export async function admitSigner(place: SigningPlace, height: number): Promise<
     await (await openJournal(place)).close();
   }
   if (marked === 'none') await mark(place, 'begun', 0);
+  return present ? 'goes on' : 'begins';
 }
