@@ -20,6 +20,7 @@ import type { Bytes } from '../codec/bytes.ts';
 import { sha256 } from '../codec/hash.ts';
 import { BoundedDatastore } from './datastore.ts';
 import type { NetworkLimits } from './limits.ts';
+import { pacedService } from './service-pace.ts';
 import { PROTOCOL } from './wire.ts';
 
 const MIB = 1024 * 1024;
@@ -92,39 +93,45 @@ export async function createHost(options: HostOptions): Promise<Host> {
     connectionMonitor: { pingInterval: 10_000, pingTimeout: { minTimeout: 15_000, maxTimeout: 30_000 } },
     connectionGater,
     services: {
-      identify: identify(),
+      identify: pacedService(identify(), limits.identifyRate),
       ping: ping(),
-      dht: kadDHT({
-        protocol: PROTOCOL.kad,
-        peerInfoMapper: passthroughMapper,
-        clientMode: false,
-        allowQueryWithZeroPeers: true,
-        initialQuerySelfInterval: 500,
-        querySelfInterval: 60_000,
-        // nothing but routing: records of strangers would only take up memory
-        validators: { pk: never, ipns: never },
-      }),
-      gossip: gossipsub({
-        globalSignaturePolicy: StrictNoSign,
-        msgIdFn: (message) => sha256(message.data),
-        asyncValidation: true,
-        allowedTopics: [options.topic],
-        allowPublishToZeroTopicPeers: true,
-        ignoreDuplicatePublishError: true,
-        fallbackToFloodsub: false,
-        floodPublish: true,
-        doPX: false,
-        D: 6,
-        Dlo: 4,
-        Dhi: 12,
-        heartbeatInterval: 700,
-        pruneBackoff: 10_000,
-        maxInboundStreams: 4,
-        maxOutboundStreams: 4,
-        maxInboundDataLength: limits.gossipBytes + 64 * 1024,
-        maxOutboundBufferSize: limits.gossipSendBuffer,
-        maxTopicBytesPerPeer: 8 * 1024,
-      }) as (components: GossipComponents) => GossipService,
+      dht: pacedService(
+        kadDHT({
+          protocol: PROTOCOL.kad,
+          peerInfoMapper: passthroughMapper,
+          clientMode: false,
+          allowQueryWithZeroPeers: true,
+          initialQuerySelfInterval: 500,
+          querySelfInterval: 60_000,
+          // nothing but routing: records of strangers would only take up memory
+          validators: { pk: never, ipns: never },
+        }),
+        limits.routingRate,
+      ),
+      gossip: pacedService(
+        gossipsub({
+          globalSignaturePolicy: StrictNoSign,
+          msgIdFn: (message) => sha256(message.data),
+          asyncValidation: true,
+          allowedTopics: [options.topic],
+          allowPublishToZeroTopicPeers: true,
+          ignoreDuplicatePublishError: true,
+          fallbackToFloodsub: false,
+          floodPublish: true,
+          doPX: false,
+          D: 6,
+          Dlo: 4,
+          Dhi: 12,
+          heartbeatInterval: 700,
+          pruneBackoff: 10_000,
+          maxInboundStreams: 4,
+          maxOutboundStreams: 4,
+          maxInboundDataLength: limits.gossipBytes + 64 * 1024,
+          maxOutboundBufferSize: limits.gossipSendBuffer,
+          maxTopicBytesPerPeer: 8 * 1024,
+        }) as (components: GossipComponents) => GossipService,
+        limits.gossipRate,
+      ),
     },
   });
 }

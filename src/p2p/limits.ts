@@ -5,6 +5,11 @@
 const KIB = 1024;
 const MIB = 1024 * KIB;
 
+/** What one connection may send a second, and twice that in a burst. */
+export interface ServiceRate {
+  readonly bytesPerSecond: number;
+}
+
 export interface NetworkLimits {
   /** Inbound connections in all; ready peers that are neither validators nor persistent; connections of one peer. */
   readonly maxConnections: number;
@@ -78,6 +83,11 @@ export interface NetworkLimits {
   readonly helloBytesPerSecond: number;
   readonly requestsPerSecond: number;
   readonly requestBytesPerSecond: number;
+
+  /** How fast one connection's streams to libp2p's services are read. */
+  readonly gossipRate: ServiceRate;
+  readonly routingRate: ServiceRate;
+  readonly identifyRate: ServiceRate;
 
   readonly gossipBytes: number;
   /** Messages and bytes of gossip under validation at a time, and a second and peer. */
@@ -159,6 +169,10 @@ export const DEFAULT_LIMITS: NetworkLimits = {
   helloBytesPerSecond: 128 * KIB,
   requestsPerSecond: 4_000,
   requestBytesPerSecond: 16 * MIB,
+
+  gossipRate: { bytesPerSecond: 16 * MIB },
+  routingRate: { bytesPerSecond: 8 * KIB },
+  identifyRate: { bytesPerSecond: 32 * KIB },
 
   gossipBytes: MIB,
   gossipPending: 64,

@@ -58,7 +58,8 @@ export async function* frames(stream: Stream, maxFrame: number): AsyncGenerator<
   }
 }
 
-function setPaused(stream: Stream, paused: boolean): void {
+/** Pauses or resumes reading, where that changes anything. */
+export function setPaused(stream: Stream, paused: boolean): void {
   if (stream.readStatus !== (paused ? 'readable' : 'paused')) return;
   if (paused) stream.pause();
   else stream.resume();

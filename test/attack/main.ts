@@ -192,8 +192,6 @@ async function attack(net: Devnet): Promise<Findings> {
       say(`  ${JSON.stringify(reports.at(-1))}`);
     }
     const ended = performance.now();
-    const stakeless = attacks.filter(({ name }) => name !== 'insider');
-    const stakelessMs = 1_000 * stakeless.reduce((sum, { seconds }) => sum + seconds, 0);
     await watch.settled(SETTLE_MS);
     await watch.end();
     return {
@@ -201,8 +199,8 @@ async function attack(net: Devnet): Promise<Findings> {
       seed,
       baseline: { ...watch.pace(calm), nodesCpu: baselineCpu },
       attack: reports,
-      memory: watch.memory(calm, { from: began, to: Math.min(ended, began + stakelessMs) }),
-      minutesOfMemory: stakelessMs / 60_000,
+      memory: watch.memory(calm, { from: began, to: ended }),
+      minutesOfMemory: (ended - began) / 60_000,
       honestCutOff: watch.cutOff,
       nodesDied: watch.died,
       unanswered: watch.unanswered(),
