@@ -104,7 +104,8 @@ function phases(seconds: number): { baseline: number; attacks: Phase[] } {
   const baseline = Math.min(60, Math.max(5, 0.1 * seconds));
   const attacks: Phase[] = [];
   let left = seconds - baseline;
-  const insider = groups.includes('insider') ? Math.max(4, 0.17 * left) : 0;
+  const alone = stakeless.length === 0;
+  const insider = !groups.includes('insider') ? 0 : alone ? left : Math.max(4, 0.17 * left);
   left -= insider;
   if (stakeless.length > 1 && seconds >= 120) {
     for (const group of stakeless)
