@@ -94,6 +94,17 @@ export class TestNet {
     }
   }
 
+  /** Waits until a node ends by itself: its exit status and the error that it reports. */
+  async ended(index: number): Promise<{ code: number | null; reason: string }> {
+    const { child } = this.#nodes[index]!;
+    const said = child.waitFor('nothing', GONE_MS).then(
+      () => '',
+      (error: Error & { code?: string }) => `${error.code}: ${error.message}`,
+    );
+    await this.gone(index);
+    return { code: (await child.exited).code, reason: await said };
+  }
+
   /** SIGTERM; resolves to how the process ended and how long that took, in ms. */
   async terminate(index: number): Promise<{ code: number | null; ms: number }> {
     const began = performance.now();

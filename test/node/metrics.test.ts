@@ -1,8 +1,12 @@
 /** The table of metrics and the registry that is made of it. */
+import { readFile } from 'node:fs/promises';
 import { describe, expect, it } from 'vitest';
+import { MISS_REASONS } from '../../src/consensus/events.ts';
 import { isMapped } from '../../src/node/metrics/network.ts';
+import { metricsPage } from '../../src/node/metrics/page.ts';
 import { Metrics } from '../../src/node/metrics/registry.ts';
 import { METRICS, type MetricSpec } from '../../src/node/metrics/table.ts';
+import { WARNING_CODES } from '../../src/node/resources/finding.ts';
 import { NETWORK_METRICS } from '../../src/p2p/metrics.ts';
 
 const specs = Object.entries<MetricSpec>(METRICS);
@@ -19,6 +23,17 @@ describe('the table of metrics', () => {
   it('has room for every figure of the network', () => {
     expect(NETWORK_METRICS.map(({ name }) => name).filter((name) => !isMapped(name))).toEqual([]);
   });
+});
+
+it('docs/metrics.md is what the table says: run `npm run docs`', async () => {
+  expect(await readFile('docs/metrics.md', 'utf8')).toBe(metricsPage());
+});
+
+it('docs/operation.md knows every warning, every reason for a missed view, and no metric that there is not', async () => {
+  const page = await readFile('docs/operation.md', 'utf8');
+  for (const word of [...WARNING_CODES, ...MISS_REASONS]) expect(page).toContain(`| \`${word}\` |`);
+  const names = [...page.matchAll(/kryder_[a-z_]+/g)].map(([name]) => name.replace(/_bucket$/, ''));
+  expect(names.filter((name) => !(name in METRICS))).toEqual([]);
 });
 
 describe('the registry', () => {

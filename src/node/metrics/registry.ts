@@ -5,7 +5,8 @@
  * increase is seen.
  */
 import { Counter, Gauge, Histogram, Registry } from 'prom-client';
-import { type LabelsOf, METRICS, type MetricName, type MetricSpec, type NameOf, OTHER } from './table.ts';
+import { OTHER } from './labels.ts';
+import { type LabelsOf, METRICS, type MetricName, type MetricSpec, type NameOf } from './table.ts';
 
 /** The labels' place in the arguments, only for metrics that have labels. */
 type Rest<Name extends MetricName> = LabelsOf<Name> extends undefined ? [] : [labels: LabelsOf<Name>];

@@ -6,9 +6,8 @@
  */
 import { API_REFUSALS, API_ROUTES, API_STATUSES } from '../../api/observe.ts';
 import { MISS_REASONS } from '../../consensus/events.ts';
-import { REFUSALS } from '../../p2p/door.ts';
-import { OFFENCES } from '../../p2p/offences.ts';
 import { WARNING_CODES } from '../resources/finding.ts';
+import { DROP_CODES, OFFENCE_NAMES, OTHER, QUEUE_NAMES, REFUSAL_CODES, REFUSAL_NAMES } from './labels.ts';
 
 type MetricKind = 'counter' | 'gauge' | 'histogram';
 
@@ -22,84 +21,11 @@ export interface MetricSpec {
   readonly buckets?: readonly number[];
 }
 
-/** Stands for every value that a label's set does not know. */
-export const OTHER = 'other';
-
-const offences = Object.keys(OFFENCES) as (keyof typeof OFFENCES)[];
-
-/** Queues whose length is shown; docs/network.md has the bounds and policies of those of the network. */
-const QUEUES = [
-  'votes',
-  'proposals',
-  'hello',
-  'bulk-waiting',
-  'bulk-asked',
-  'bulk-served',
-  'gossip',
-  'api-dear',
-  'verify-block',
-  'verify-own',
-  'verify-validator',
-  'verify-stranger',
-  'consensus-commit',
-  'finalisation',
-] as const;
-
-/** Why a transaction was refused; codes of docs/protocol.md and docs/mempool.md. */
-const REFUSAL_CODES = [
-  'BOUNTY_CLOSED',
-  'BOUNTY_EXPIRED',
-  'BOUNTY_NOT_YET',
-  'BOUNTY_UNKNOWN',
-  'CLAIM_KEY_MISMATCH',
-  'CLAIM_PAYEE_MISMATCH',
-  'CLAIM_DESTINATIONS',
-  'CLAIM_PENDING',
-  'CODEC_BOUNDS',
-  'CODEC_NOT_CANONICAL',
-  'CODEC_TRAILING',
-  'CODEC_TRUNCATED',
-  'CODEC_TYPE',
-  'MEMPOOL_FULL',
-  'MEMPOOL_SENDER_FULL',
-  'TX_AMOUNT',
-  'TX_BOUNTY_AMOUNT',
-  'TX_BOUNTY_TOO_FAR',
-  'TX_BOUNTY_WINDOW',
-  'TX_COMMENT',
-  'TX_CONFLICT',
-  'TX_DUPLICATE_CLAIM',
-  'TX_DUPLICATE_INPUT',
-  'TX_DUST',
-  'TX_EXPIRED',
-  'TX_FEE_LOW',
-  'TX_KIND',
-  'TX_OVERSPENT',
-  'TX_REPLAY',
-  'TX_SHAPE',
-  'TX_SIGNATURE',
-  'TX_SIZE',
-  'TX_TOO_FAR',
-  'TX_UNBALANCED',
-  OTHER,
-] as const;
-
-/** Why a transaction left the pool without being in a block. */
-const DROP_CODES = [
-  'BOUNTY_CLOSED',
-  'BOUNTY_EXPIRED',
-  'MEMPOOL_EVICTED',
-  'MEMPOOL_REPLACED',
-  'TX_EXPIRED',
-  'TX_OVERSPENT',
-  'TX_REPLAY',
-  OTHER,
-] as const;
+type Section = Readonly<Record<string, MetricSpec>>;
 
 const FAST = [0.000_1, 0.000_3, 0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1, 3];
 
-export const METRICS = {
-  // --- chain -------------------------------------------------------------------------------------------
+const CHAIN = {
   kryder_height: { kind: 'gauge', help: 'Height of the last final block that is on disk here' },
   kryder_finality_seconds: {
     kind: 'histogram',
@@ -112,13 +38,14 @@ export const METRICS = {
   kryder_block_bytes_final_total: { kind: 'counter', help: 'Bytes of them' },
   kryder_blocks_open: { kind: 'gauge', help: 'Executed blocks above the last final one, in memory' },
   kryder_syncing: { kind: 'gauge', help: '1 while the node catches up by ranges of blocks' },
+} as const satisfies Section;
 
-  // --- consensus ---------------------------------------------------------------------------------------
+const CONSENSUS = {
   kryder_view: { kind: 'gauge', help: 'View that this node is in' },
   kryder_view_final: { kind: 'gauge', help: 'View of the highest finalised proposal' },
   kryder_views_missed_total: {
     kind: 'counter',
-    help: 'Views that this node gave up on, by reason; docs/consensus.md explains them',
+    help: 'Views that this node gave up on, by reason; docs/operation.md explains them',
     labels: { reason: MISS_REASONS },
   },
   kryder_views_held: { kind: 'gauge', help: 'Views of which votes and certificates are in memory' },
@@ -158,8 +85,9 @@ export const METRICS = {
       outcome: ['answered', 'refused', 'failed'],
     },
   },
+} as const satisfies Section;
 
-  // --- journal and database ----------------------------------------------------------------------------
+const JOURNAL_AND_DATABASE = {
   kryder_journal_bytes: { kind: 'gauge', help: 'Size of the journal’s active file' },
   kryder_journal_written_bytes_total: { kind: 'counter', help: 'Bytes written to the journal' },
   kryder_journal_fsync_seconds: {
@@ -177,8 +105,9 @@ export const METRICS = {
     help: 'Bytes on disk, looked at every ten seconds',
     labels: { directory: ['database', 'journal'] },
   },
+} as const satisfies Section;
 
-  // --- network -----------------------------------------------------------------------------------------
+const NETWORK = {
   kryder_peers: {
     kind: 'gauge',
     help: 'Peers: connected at all, ready (of the same chain), of these proven validators and persistent ones',
@@ -203,12 +132,12 @@ export const METRICS = {
   kryder_connections_refused_total: {
     kind: 'counter',
     help: 'Connections to or from peers that were refused, by reason; docs/network.md explains them',
-    labels: { reason: Object.keys(REFUSALS) as (keyof typeof REFUSALS)[] },
+    labels: { reason: REFUSAL_NAMES },
   },
   kryder_offences_total: {
     kind: 'counter',
     help: 'What peers did wrong; docs/network.md has penalties',
-    labels: { offence: offences },
+    labels: { offence: OFFENCE_NAMES },
   },
   kryder_dials_total: { kind: 'counter', help: 'Attempts to connect to a peer' },
   kryder_dial_failures_total: { kind: 'counter', help: 'Those that failed' },
@@ -233,12 +162,13 @@ export const METRICS = {
     labels: { lane: ['hello', 'votes', 'proposals', 'bulk', 'gossip'], direction: ['sent', 'received'] },
   },
   kryder_serving_free_bytes: { kind: 'gauge', help: 'What is left of the budget for large answers to peers' },
+} as const satisfies Section;
 
-  // --- queues ------------------------------------------------------------------------------------------
+const QUEUES = {
   kryder_queue_length: {
     kind: 'gauge',
     help: 'Entries in a queue, over all peers; `verify-…` count transactions',
-    labels: { queue: QUEUES },
+    labels: { queue: QUEUE_NAMES },
   },
   kryder_queue_bytes: {
     kind: 'gauge',
@@ -252,8 +182,9 @@ export const METRICS = {
       queue: ['votes', 'proposals', 'hello', 'bulk-asked', 'gossip', 'discovered', 'lookups', 'verify'],
     },
   },
+} as const satisfies Section;
 
-  // --- transactions ------------------------------------------------------------------------------------
+const TRANSACTIONS = {
   kryder_mempool_transactions: { kind: 'gauge', help: 'Transactions that wait for a block' },
   kryder_mempool_bytes: { kind: 'gauge', help: 'Bytes of them' },
   kryder_mempool_claims: { kind: 'gauge', help: 'Claims among the transactions that wait' },
@@ -323,8 +254,9 @@ export const METRICS = {
     help: 'Time from giving a batch of at most 128 transactions to a worker to its answer',
     buckets: [0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1, 3],
   },
+} as const satisfies Section;
 
-  // --- API ---------------------------------------------------------------------------------------------
+const API = {
   kryder_api_requests_total: {
     kind: 'counter',
     help: 'Answers of the API, by route and HTTP status',
@@ -357,8 +289,9 @@ export const METRICS = {
     labels: { what: ['bodies', 'answers'] },
   },
   kryder_api_streams: { kind: 'gauge', help: 'Clients that listen to the stream of final blocks' },
+} as const satisfies Section;
 
-  // --- process -----------------------------------------------------------------------------------------
+const PROCESS = {
   kryder_process_start_time_seconds: { kind: 'gauge', help: 'When the process began, in seconds since 1970' },
   kryder_process_cpu_seconds_total: {
     kind: 'counter',
@@ -391,8 +324,9 @@ export const METRICS = {
     labels: { kind: ['minor', 'major', 'incremental', 'weak-callbacks', OTHER] },
     buckets: [0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1],
   },
+} as const satisfies Section;
 
-  // --- resources; docs/operation.md says what to do --------------------------------------------------
+const RESOURCES = {
   kryder_disk_free_bytes: { kind: 'gauge', help: 'Free space where the data directory is' },
   kryder_clock_offset_seconds: {
     kind: 'gauge',
@@ -405,7 +339,32 @@ export const METRICS = {
     help: '1 while the warning is active; docs/operation.md says what to do about each',
     labels: { code: WARNING_CODES },
   },
-} as const satisfies Record<string, MetricSpec>;
+} as const satisfies Section;
+
+/** In the order of the documentation. */
+export const SECTIONS: Readonly<Record<string, Section>> = {
+  Chain: CHAIN,
+  Consensus: CONSENSUS,
+  'Journal and database': JOURNAL_AND_DATABASE,
+  Network: NETWORK,
+  Queues: QUEUES,
+  Transactions: TRANSACTIONS,
+  API: API,
+  Process: PROCESS,
+  Resources: RESOURCES,
+};
+
+export const METRICS = {
+  ...CHAIN,
+  ...CONSENSUS,
+  ...JOURNAL_AND_DATABASE,
+  ...NETWORK,
+  ...QUEUES,
+  ...TRANSACTIONS,
+  ...API,
+  ...PROCESS,
+  ...RESOURCES,
+};
 
 export type MetricName = keyof typeof METRICS;
 /** The names of one kind. */
