@@ -52,6 +52,8 @@ interface OpenBounty {
 export class Load {
   readonly counts = { payments: 0, adverts: 0, bounties: 0, claims: 0, repeats: 0, unanswered: 0 };
   readonly refusals: Record<string, number> = {};
+  /** Ids that a node took on. Most become final; a node that is down for long may lose the race with `validUntil`. */
+  readonly accepted = new Set<string>();
   readonly #options: LoadOptions;
   readonly #genesisHash: Bytes;
   readonly #payers: readonly SigningKey[];
@@ -87,6 +89,7 @@ export class Load {
   async #send(client: ApiClient, bytes: Bytes): Promise<void> {
     try {
       const [outcome] = await client.submit([bytes]);
+      if (outcome?.status === 'pending' && outcome.id !== null) this.accepted.add(outcome.id);
       if (outcome?.status !== 'rejected') return;
       const code = outcome.code ?? 'without a code';
       this.refusals[code] = (this.refusals[code] ?? 0) + 1;

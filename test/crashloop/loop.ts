@@ -174,6 +174,8 @@ export class CrashLoop {
     const { net, signal, say } = this.#parts;
     const { point, victim } = visit;
     await net.start(victim, visit);
+    // Some points are passed only by a node that is sent something.
+    void net.untilReady(victim, signal).catch(() => undefined);
     if (await net.diedAtFailPoint(victim, FAIL_POINT_MS, signal)) {
       this.visited[point]! += 1;
       return;

@@ -202,6 +202,8 @@ const report = {
   blocks: loop.checked,
   transactions: witness.transactions,
   load: load.counts,
+  accepted: load.accepted.size,
+  acceptedNotFinal: [...load.accepted].filter((id) => witness.placeOf(id) === undefined).length,
   refusals: load.refusals,
   votes: votes.votes,
   views: votes.highestView,

@@ -42,11 +42,12 @@ const LONGEST_AWAY_MS = 600;
 /** A node needs about a second to start; both halves of it are hit. */
 const START_MS = 1_200;
 
-/** Passed only when the journal begins a new segment, so every few seconds. */
+/** Passed when the journal begins a new segment, so every few seconds, or once after a start. */
 const SELDOM: ReadonlySet<FailPoint> = new Set([
   'journal.before-rename',
   'journal.after-rename',
   'journal.before-remove',
+  'outbox.before-remove',
 ]);
 /** Often enough that a node dies within two seconds at 200 ms a block. */
 const MOST_PASSES = 6;

@@ -6,14 +6,18 @@ import { FileDisk } from '../../src/storage/journal-disk.ts';
 import { diskSuite } from './disk-suite.ts';
 
 const directories: string[] = [];
+const disks: FileDisk[] = [];
 afterEach(async () => {
+  for (const disk of disks.splice(0)) await disk.close();
   for (const directory of directories.splice(0)) await rm(directory, { recursive: true });
 });
 
 async function open(): Promise<{ disk: FileDisk; path: string }> {
   const path = await mkdtemp(join(tmpdir(), 'kryder-disk-'));
   directories.push(path);
-  return { disk: await FileDisk.open(join(path, 'journal')), path: join(path, 'journal') };
+  const disk = await FileDisk.open(join(path, 'journal'));
+  disks.push(disk);
+  return { disk, path: join(path, 'journal') };
 }
 
 describe('a journal disk of files', () => {
