@@ -178,7 +178,11 @@ try {
       failures.push(`too little load to prove anything: ${JSON.stringify(load.counts)}`);
   }
 } catch (error) {
-  const what = error instanceof Error ? error.message : String(error);
+  const what = interrupted.signal.aborted
+    ? 'interrupted'
+    : error instanceof Error
+      ? error.message
+      : String(error);
   if (!failures.includes(what)) failures.push(what);
 } finally {
   await net.killAll();
