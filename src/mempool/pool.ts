@@ -7,7 +7,7 @@
  */
 import { type Bytes, keyOf } from '../codec/bytes.ts';
 import { ProtocolError } from '../codec/errors.ts';
-import type { CheckedTransaction } from '../tx/check.ts';
+import type { CheckedTransaction, Movement } from '../tx/check.ts';
 import { KIND_CLAIMS } from '../tx/types.ts';
 import { CodeCounter } from './codes.ts';
 import { BalanceRule } from './rules/balance.ts';
@@ -34,17 +34,25 @@ const NOTHING_OPEN: DropReason = {
   message: 'nothing that it was to sweep is open any more',
 };
 
-function entryOf(tx: CheckedTransaction, name: string, source: string | undefined): Entry {
+const NO_SWEEPS: Entry['sweeps'] = [];
+
+function entryOf(
+  tx: CheckedTransaction,
+  names: { readonly name: string; readonly wireKey: string },
+  movements: readonly Movement[],
+  source: string | undefined,
+): Entry {
   const isClaims = tx.kind === KIND_CLAIMS;
   return {
     tx,
-    name,
+    name: names.name,
+    wireKey: names.wireKey,
     replayKey: keyOf(tx.replayKey),
     isClaims,
     rate: isClaims ? 0 : Number((tx.fee * 1_000n) / BigInt(tx.bytes.length)),
-    debits: tx.debits().map(({ account, amount }) => ({ key: keyOf(account), account, amount })),
+    debits: movements.map(({ account, amount }) => ({ key: keyOf(account), amount })),
     source,
-    sweeps: [],
+    sweeps: NO_SWEEPS,
   };
 }
 
@@ -73,6 +81,8 @@ export class Mempool {
   readonly #paying: PayingShareRule;
   readonly #claims: ClaimsShareRule;
   readonly #rules: readonly Rule[];
+  /** Of the admission under way. */
+  readonly #leaving = new Map<Entry, DropReason>();
   readonly #refused = new CodeCounter();
   readonly #dropped = new CodeCounter();
   #admitted = 0;
@@ -138,19 +148,27 @@ export class Mempool {
    * Admits a transaction and returns it as it is kept, or throws a `ProtocolError` that says why not.
    * `MEMPOOL_KNOWN` is harmless: the same transaction waits already. `source` is told back when it is dropped.
    */
-  add(tx: CheckedTransaction, view: MempoolView, source?: string): CheckedTransaction {
+  add(
+    tx: CheckedTransaction,
+    view: MempoolView,
+    source?: string,
+    wireKey = keyOf(tx.wireHash),
+  ): CheckedTransaction {
     const name = keyOf(tx.id);
     if (this.#entries.has(name))
       throw new ProtocolError('MEMPOOL_KNOWN', 'the transaction is waiting already');
-    const entry = entryOf(tx.owned(), name, source);
-    const candidate: Candidate = { entry, view, leaving: new Map() };
+    const movements = tx.debits();
+    const entry = entryOf(tx.owned(), { name, wireKey }, movements, source);
+    const leaving = this.#leaving;
+    leaving.clear();
+    const candidate: Candidate = { entry, movements, view, leaving };
     try {
       for (const rule of this.#rules) rule.admit?.(candidate);
     } catch (error) {
       if (error instanceof ProtocolError) this.#refused.add(error.code);
       throw error;
     }
-    for (const [leaving, why] of candidate.leaving) this.#drop(leaving, why);
+    for (const [other, why] of leaving) this.#drop(other, why);
     this.#insert(entry);
     this.#admitted += 1;
     return entry.tx;
@@ -158,14 +176,14 @@ export class Mempool {
 
   #insert(entry: Entry): void {
     this.#entries.set(entry.name, entry);
-    this.#byWireHash.set(keyOf(entry.tx.wireHash), entry);
+    this.#byWireHash.set(entry.wireKey, entry);
     this.#bytes += entry.tx.bytes.length;
     for (const rule of this.#rules) rule.entered?.(entry);
   }
 
   #remove(entry: Entry): void {
     this.#entries.delete(entry.name);
-    this.#byWireHash.delete(keyOf(entry.tx.wireHash));
+    this.#byWireHash.delete(entry.wireKey);
     this.#bytes -= entry.tx.bytes.length;
     for (const rule of this.#rules) rule.left?.(entry);
   }
@@ -174,7 +192,7 @@ export class Mempool {
     if (this.#entries.get(entry.name) !== entry) return;
     this.#remove(entry);
     this.#dropped.add(why.code);
-    this.#observer.dropped(entry.tx, why, entry.source);
+    this.#observer.dropped(entry, why);
   }
 
   /** Drops one transaction that a block builder found to be refused for good. */
@@ -188,15 +206,24 @@ export class Mempool {
    * no place for.
    */
   finalised(transactions: readonly CheckedTransaction[], view: MempoolView): void {
+    const foreign: CheckedTransaction[] = [];
+    const debited = new Set<string>();
     for (const tx of transactions) {
       const entry = this.#entries.get(keyOf(tx.id));
-      if (entry === undefined) continue;
+      if (entry === undefined) {
+        foreign.push(tx);
+        for (const { account } of tx.debits()) debited.add(keyOf(account));
+        continue;
+      }
+      for (const { key } of entry.debits) debited.add(key);
       this.#remove(entry);
       this.#included += 1;
-      this.#observer.included(entry.tx);
+      this.#observer.included(entry);
     }
     const block: FinalBlock = {
       transactions,
+      foreign,
+      debited,
       view,
       drop: (entry, why) => this.#drop(entry, why),
       rejudge: (entry) => this.#rejudge(entry, view),

@@ -4,7 +4,7 @@
  * come in, and says who has to leave; only the pool lets anybody in or out.
  */
 import type { Bytes } from '../codec/bytes.ts';
-import type { CheckedTransaction } from '../tx/check.ts';
+import type { CheckedTransaction, Movement } from '../tx/check.ts';
 
 export interface MempoolLimits {
   /** Of everything that waits: a quarter is for claims, the rest for transactions that pay a fee. */
@@ -48,8 +48,8 @@ export interface DropReason {
 }
 
 interface Debit {
+  /** Key of the account's hash. */
   readonly key: string;
-  readonly account: Bytes;
   readonly amount: bigint;
 }
 
@@ -66,6 +66,8 @@ export interface Entry {
   readonly tx: CheckedTransaction;
   /** Key of its id. */
   readonly name: string;
+  /** Key of the SHA-256 of its full bytes. */
+  readonly wireKey: string;
   readonly replayKey: string;
   readonly isClaims: boolean;
   /** Fee per thousand bytes, in µKRY; 0 for claims. */
@@ -81,6 +83,8 @@ export interface Entry {
 /** One admission under way. */
 export interface Candidate {
   readonly entry: Entry;
+  /** `entry.debits` with the accounts' hashes. */
+  readonly movements: readonly Movement[];
   readonly view: MempoolView;
   /** Who leaves if the candidate comes in. Rules add to it. */
   readonly leaving: Map<Entry, DropReason>;
@@ -89,6 +93,10 @@ export interface Candidate {
 /** A final block as the rules see it. */
 export interface FinalBlock {
   readonly transactions: readonly CheckedTransaction[];
+  /** Those of them that did not wait here. */
+  readonly foreign: readonly CheckedTransaction[];
+  /** Keys of the accounts that they take from. */
+  readonly debited: ReadonlySet<string>;
   readonly view: MempoolView;
   readonly drop: (entry: Entry, why: DropReason) => void;
   /** Judges waiting claims anew: what closed is taken off them, and they leave if the executor refuses the rest. */
@@ -106,7 +114,7 @@ export interface Rule {
 
 /** Where drops, and what became final, are told. */
 export interface MempoolObserver {
-  dropped(tx: CheckedTransaction, why: DropReason, source: string | undefined): void;
+  dropped(entry: Entry, why: DropReason): void;
   /** A waiting transaction, or one with the same id, is in a final block. */
-  included(tx: CheckedTransaction): void;
+  included(entry: Entry): void;
 }

@@ -87,8 +87,7 @@ class VerifiedMemory {
     return this.#entries.get(key);
   }
 
-  put(tx: CheckedTransaction): void {
-    const key = keyOf(tx.wireHash);
+  put(key: string, tx: CheckedTransaction): void {
     if (this.#entries.has(key)) return;
     this.#entries.set(key, tx.owned());
     this.#bytes += tx.bytes.length;
@@ -114,8 +113,8 @@ export interface AdmissionOptions {
   readonly peerBudgets: PeerBudgetLimits;
   /** Milliseconds on a clock that never goes back. */
   readonly now?: () => number;
-  /** A transaction waits no longer: it is in a final block, or was dropped. */
-  readonly onLeft?: (tx: CheckedTransaction) => void;
+  /** A transaction, by the key of its wire hash, waits no longer: it is in a final block, or was dropped. */
+  readonly onLeft?: (wireKey: string) => void;
 }
 
 const laneOf = (source: Source): Origin => {
@@ -145,13 +144,13 @@ export class Admissions {
     const now = options.now ?? (() => performance.now());
     this.#budgets = new PeerBudgets(options.peerBudgets, now);
     this.mempool = new Mempool(options.limits, {
-      dropped: (tx, { code, message }, source) => {
+      dropped: ({ tx, wireKey, source }, { code, message }) => {
         this.#remember(tx.id, code, message);
-        this.#verified.put(tx);
+        this.#verified.put(wireKey, tx);
         if (source !== undefined) this.#charge(source);
-        options.onLeft?.(tx);
+        options.onLeft?.(wireKey);
       },
-      included: (tx) => options.onLeft?.(tx),
+      included: ({ wireKey }) => options.onLeft?.(wireKey),
     });
   }
 
@@ -288,7 +287,7 @@ export class Admissions {
       return { status: 'refused', id: undefined, error: result, stateless: true };
     }
     try {
-      const kept = this.mempool.add(result, view, peer);
+      const kept = this.mempool.add(result, view, peer, name);
       this.#fates.delete(keyOf(kept.id));
       this.#verified.delete(name);
       return { status: 'admitted', tx: kept };
@@ -298,7 +297,7 @@ export class Admissions {
       }
       if (!(error instanceof ProtocolError)) throw error;
       this.#remember(result.id, error.code, error.message);
-      this.#verified.put(result);
+      this.#verified.put(name, result);
       if (peer !== undefined) this.#charge(peer);
       return { status: 'refused', id: result.id, error, stateless: false };
     }

@@ -42,6 +42,7 @@ export interface GossipOptions {
 }
 
 interface Own {
+  readonly key: string;
   readonly tx: CheckedTransaction;
   times: number;
   /** When to publish it again. */
@@ -53,9 +54,8 @@ const level = ({ times }: Own): number => Math.min(times, REPUBLISH_MS.length - 
 export class TransactionRelay {
   readonly #o: GossipOptions;
   readonly #now: () => number;
-  readonly #own = new Map<string, Own>();
-  /** By how often they were published again, each in the order in which they are due. */
-  readonly #levels: readonly Set<Own>[] = REPUBLISH_MS.map(() => new Set());
+  /** By how often they were published again, then by wire hash; each in the order in which they are due. */
+  readonly #levels: readonly Map<string, Own>[] = REPUBLISH_MS.map(() => new Map());
   #outgoing: Bytes[] = [];
   #bytes = 0;
   #timer: NodeJS.Timeout | undefined;
@@ -73,11 +73,9 @@ export class TransactionRelay {
   send(transactions: readonly CheckedTransaction[]): void {
     const due = this.#now() + REPUBLISH_MS[0];
     for (const tx of transactions) {
-      const key = keyOf(tx.id);
-      if (this.#own.size < MAX_OWN && !this.#own.has(key)) {
-        const own: Own = { tx, times: 0, due };
-        this.#own.set(key, own);
-        this.#levels[0]!.add(own);
+      const key = keyOf(tx.wireHash);
+      if (this.#size < MAX_OWN && !this.#levels.some((waiting) => waiting.has(key))) {
+        this.#levels[0]!.set(key, { key, tx, times: 0, due });
       }
       this.#queue(tx.bytes);
     }
@@ -101,11 +99,12 @@ export class TransactionRelay {
   }
 
   /** A transaction waits no longer: there is no use in publishing it. */
-  left(tx: CheckedTransaction): void {
-    const own = this.#own.get(keyOf(tx.id));
-    if (own === undefined) return;
-    this.#own.delete(keyOf(tx.id));
-    this.#levels[level(own)]!.delete(own);
+  left(wireKey: string): void {
+    for (const waiting of this.#levels) if (waiting.delete(wireKey)) return;
+  }
+
+  get #size(): number {
+    return this.#levels.reduce((sum, waiting) => sum + waiting.size, 0);
   }
 
   /** Publishes again what is due. */
@@ -113,7 +112,7 @@ export class TransactionRelay {
     const now = this.#now();
     const due: Own[] = [];
     for (const waiting of this.#levels) {
-      for (const own of waiting) {
+      for (const own of waiting.values()) {
         if (own.due > now || due.length >= MAX_AGAIN) break;
         due.push(own);
       }
@@ -122,10 +121,10 @@ export class TransactionRelay {
     let bytes = 0;
     let form = 0;
     for (const [i, own] of due.entries()) {
-      this.#levels[level(own)]!.delete(own);
+      this.#levels[level(own)]!.delete(own.key);
       own.times += 1;
       own.due = now + REPUBLISH_MS[level(own)]!;
-      this.#levels[level(own)]!.add(own);
+      this.#levels[level(own)]!.set(own.key, own);
       batch.push(own.tx.bytes);
       bytes += own.tx.bytes.length;
       form = Math.max(form, own.times % FORMS);
@@ -170,7 +169,7 @@ export class TransactionRelay {
   }
 
   get figures(): RelayFigures {
-    return { own: this.#own.size, republished: this.#republished, rebatched: this.#rebatched };
+    return { own: this.#size, republished: this.#republished, rebatched: this.#rebatched };
   }
 
   stop(): void {

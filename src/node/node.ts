@@ -192,7 +192,7 @@ class KryderNode implements RunningNode {
       verifier: pool,
       chain: () => chain,
       peerBudgets: peerBudgets(settings),
-      onLeft: (tx) => this.#own?.left(tx),
+      onLeft: (wireKey) => this.#own?.left(wireKey),
     });
     this.#admissions = admissions;
 

@@ -94,11 +94,11 @@ export class OwnTransactions {
   #note(entry: OutboxEntry): void {
     try {
       const id = transactionId(decodeTransaction(entry.bytes).bodyBytes);
-      if (this.#o.isFinal(id) || this.#restoring.has(keyOf(id))) this.#outbox.remove(entry.wireHash);
+      if (this.#o.isFinal(id) || this.#restoring.has(keyOf(id))) this.#outbox.remove(entry.key);
       else this.#restoring.set(keyOf(id), { id, entry, rounds: 0 });
     } catch (error) {
       if (!(error instanceof ProtocolError)) throw error;
-      this.#outbox.remove(entry.wireHash);
+      this.#outbox.remove(entry.key);
     }
   }
 
@@ -154,7 +154,7 @@ export class OwnTransactions {
       }
       this.#restoring.delete(keyOf(id));
       if (result.status === 'admitted') admitted.push(result.tx);
-      else if (result.status !== 'known') this.#outbox.remove(entry.wireHash);
+      else if (result.status !== 'known') this.#outbox.remove(entry.key);
     });
     this.#restored += admitted.length;
     relay.send(admitted);
@@ -167,9 +167,12 @@ export class OwnTransactions {
   async submit(transactions: readonly Bytes[]): Promise<Admission[]> {
     const { admissions, relay } = this.#o;
     const results = await admissions.admit(transactions, 'own');
-    const waiting = results.flatMap((result) =>
-      result.status === 'admitted' || result.status === 'known' ? [result.tx] : [],
-    );
+    const waiting: (OutboxEntry & { readonly tx: CheckedTransaction; readonly fresh: boolean })[] = [];
+    for (const result of results) {
+      if (result.status !== 'admitted' && result.status !== 'known') continue;
+      const { status, tx } = result;
+      waiting.push({ key: keyOf(tx.wireHash), bytes: tx.bytes, tx, fresh: status === 'admitted' });
+    }
     try {
       await this.#outbox.add(waiting);
     } catch (error) {
@@ -181,18 +184,20 @@ export class OwnTransactions {
         'the node could not write the transactions to its disk; send them again, or to another node',
       );
     }
-    // What left while it was written has nobody to remove it later.
-    const left = (tx: CheckedTransaction): boolean =>
-      admissions.mempool.byWireHash(tx.wireHash) === undefined;
-    for (const tx of waiting) if (left(tx)) this.#outbox.remove(tx.wireHash);
-    relay.send(results.flatMap((r) => (r.status === 'admitted' && !left(r.tx) ? [r.tx] : [])));
+    const publish: CheckedTransaction[] = [];
+    for (const { key, tx, fresh } of waiting) {
+      // What left while it was written has nobody to remove it later.
+      if (admissions.mempool.byWireKey(key) === undefined) this.#outbox.remove(key);
+      else if (fresh) publish.push(tx);
+    }
+    relay.send(publish);
     return results;
   }
 
-  /** A transaction has left the mempool: it is in a final block, or was dropped. */
-  left(tx: CheckedTransaction): void {
-    this.#outbox.remove(tx.wireHash);
-    this.#o.relay.left(tx);
+  /** A transaction, by the key of its wire hash, has left the mempool: it is in a final block, or was dropped. */
+  left(wireKey: string): void {
+    this.#outbox.remove(wireKey);
+    this.#o.relay.left(wireKey);
   }
 
   get figures(): OutboxFigures {

@@ -2,14 +2,12 @@
  * What this node's own users sent and what still waits for a block, on disk, so that it survives the process.
  * It promises: what `add` has resolved for is read again by the next `open`, also after SIGKILL or a power cut,
  * until `remove`; a torn or rotten record costs what stands behind it in its file, and nothing else. The files
- * (`00000001.own` and so on) hold records of `u32 length ‖ u32 CRC-32 ‖ transactions`; a file goes when none
+ * (`00000001.own` and so on) hold records of `u32 length ‖ u32 CRC-32 ‖ (u32 length ‖ transaction)…`; a file goes when none
  * of its transactions waits, and one that only a few keep alive is copied together.
  */
 import { type Bytes, keyOf } from '../codec/bytes.ts';
 import { ProtocolError } from '../codec/errors.ts';
 import { sha256 } from '../codec/hash.ts';
-import { Reader } from '../codec/reader.ts';
-import { Writer } from '../codec/writer.ts';
 import { crc32 } from '../consensus/journal/crc32.ts';
 import type { Disk } from '../consensus/journal/disk.ts';
 import { MAX_TRANSACTION_BYTES } from '../tx/types.ts';
@@ -17,8 +15,9 @@ import { failPoint } from './fail-points.ts';
 
 const NAME = /^\d{8}\.own$/;
 const HEADER = 8;
+const LENGTH = 4;
 const MAX_RECORD_BYTES = 32 * 1024 * 1024;
-const MAX_RECORD_TRANSACTIONS = 100_000;
+const SCRATCH_BYTES = 512 * 1024;
 const FILE_BYTES = 8 * 1024 * 1024;
 /** A file that is this small is not worth a new one when all that is in it has left. */
 const LEAST_FILE_BYTES = 64 * 1024;
@@ -33,22 +32,22 @@ export interface OutboxLimits {
   readonly fileBytes?: number;
 }
 
-interface Kept {
-  readonly entry: OutboxEntry;
+interface Kept extends OutboxEntry {
   file: OutboxFile;
 }
 
 interface OutboxFile {
   readonly name: string;
   bytes: number;
-  readonly keys: Set<string>;
+  /** Transactions in it that wait. */
+  living: number;
 }
 
-/** A transaction as it is kept: a `CheckedTransaction` is one. */
+/** A transaction as it is kept. */
 export interface OutboxEntry {
   readonly bytes: Bytes;
-  /** SHA-256 of the bytes. */
-  readonly wireHash: Bytes;
+  /** `keyOf` the SHA-256 of the bytes. */
+  readonly key: string;
 }
 
 interface Write {
@@ -57,25 +56,38 @@ interface Write {
   readonly reject: (error: unknown) => void;
 }
 
-function encodeRecord(transactions: readonly OutboxEntry[]): Bytes {
-  let size = 5;
-  for (const { bytes } of transactions) size += bytes.length + 5;
-  const w = new Writer(size).array(transactions.length);
-  for (const { bytes } of transactions) w.bin(bytes);
-  const payload = w.finish();
-  const out = new Uint8Array(HEADER + payload.length);
-  const view = new DataView(out.buffer);
-  view.setUint32(0, payload.length);
-  view.setUint32(4, crc32(payload));
-  out.set(payload, HEADER);
-  return out;
+/** A record in a buffer that the next one is written to, too, unless it is large. */
+class RecordWriter {
+  #buffer = new Uint8Array(SCRATCH_BYTES);
+
+  write(transactions: readonly OutboxEntry[]): Bytes {
+    let size = HEADER;
+    for (const { bytes } of transactions) size += LENGTH + bytes.length;
+    const out = size <= SCRATCH_BYTES ? this.#buffer.subarray(0, size) : new Uint8Array(size);
+    const view = new DataView(out.buffer, out.byteOffset, size);
+    let at = HEADER;
+    for (const { bytes } of transactions) {
+      view.setUint32(at, bytes.length);
+      out.set(bytes, at + LENGTH);
+      at += LENGTH + bytes.length;
+    }
+    view.setUint32(0, size - HEADER);
+    view.setUint32(4, crc32(out.subarray(HEADER)));
+    return out;
+  }
 }
 
-function decodeRecord(payload: Bytes): Bytes[] {
-  const r = new Reader(payload);
+/** The transactions of a record; undefined when it is none. Views of the input. */
+function decodeRecord(payload: Bytes): Bytes[] | undefined {
+  const view = new DataView(payload.buffer, payload.byteOffset, payload.byteLength);
   const out: Bytes[] = [];
-  for (let n = r.array(1, MAX_RECORD_TRANSACTIONS); n > 0; n--) out.push(r.bin(1, MAX_TRANSACTION_BYTES));
-  r.end();
+  for (let at = 0; at < payload.length; ) {
+    const length = at + LENGTH <= payload.length ? view.getUint32(at) : 0;
+    if (length === 0 || length > MAX_TRANSACTION_BYTES || at + LENGTH + length > payload.length)
+      return undefined;
+    out.push(payload.subarray(at + LENGTH, at + LENGTH + length));
+    at += LENGTH + length;
+  }
   return out;
 }
 
@@ -84,6 +96,7 @@ export class Outbox {
   readonly #limits: OutboxLimits;
   readonly #kept = new Map<string, Kept>();
   readonly #files = new Map<string, OutboxFile>();
+  readonly #records = new RecordWriter();
   readonly #fileBytes: number;
   #current: OutboxFile | undefined;
   #number = 0;
@@ -114,7 +127,7 @@ export class Outbox {
 
   async #read(name: string): Promise<void> {
     const size = await this.#disk.size(name);
-    const file: OutboxFile = { name, bytes: size, keys: new Set() };
+    const file: OutboxFile = { name, bytes: size, living: 0 };
     this.#files.set(name, file);
     let at = 0;
     while (at + HEADER <= size) {
@@ -125,21 +138,18 @@ export class Outbox {
       if (length === 0 || length > MAX_RECORD_BYTES || at + HEADER + length > size) break;
       const payload = await this.#disk.read(name, at + HEADER, length);
       if (payload.length !== length || crc32(payload) !== view.getUint32(4)) break;
-      try {
-        for (const tx of decodeRecord(payload)) this.#found(tx.slice(), file);
-      } catch (error) {
-        if (!(error instanceof ProtocolError)) throw error;
-        break;
-      }
+      const transactions = decodeRecord(payload);
+      if (transactions === undefined) break;
+      for (const tx of transactions) this.#found(tx.slice(), file);
       at += HEADER + length;
     }
     this.damaged += size - at;
   }
 
   #found(bytes: Bytes, file: OutboxFile): void {
-    const wireHash = sha256(bytes);
-    if (this.#kept.has(keyOf(wireHash)) || !this.#fits(1, bytes.length)) return;
-    this.#move({ bytes, wireHash }, file);
+    const key = keyOf(sha256(bytes));
+    if (this.#kept.has(key) || !this.#fits(1, bytes.length)) return;
+    this.#move({ bytes, key }, file);
   }
 
   #fits(count: number, bytes: number): boolean {
@@ -159,7 +169,7 @@ export class Outbox {
 
   /** What waits, in the order in which it was added. */
   transactions(): OutboxEntry[] {
-    return Array.from(this.#kept.values(), ({ entry }) => entry);
+    return [...this.#kept.values()];
   }
 
   /**
@@ -168,7 +178,7 @@ export class Outbox {
    * nothing of the call is kept.
    */
   async add(transactions: readonly OutboxEntry[]): Promise<void> {
-    const fresh = transactions.filter(({ wireHash }) => !this.#kept.has(keyOf(wireHash)));
+    const fresh = transactions.filter(({ key }) => !this.#kept.has(key));
     if (fresh.length === 0) return;
     let bytes = 0;
     for (const tx of fresh) bytes += tx.bytes.length;
@@ -229,7 +239,7 @@ export class Outbox {
     const file = this.#current ?? this.#open();
     failPoint('outbox.before-append');
     for (const part of parts(transactions)) {
-      const record = encodeRecord(part);
+      const record = this.#records.write(part);
       await this.#disk.append(file.name, record);
       file.bytes += record.length;
     }
@@ -242,34 +252,33 @@ export class Outbox {
 
   #open(): OutboxFile {
     this.#number += 1;
-    const file = { name: `${String(this.#number).padStart(8, '0')}.own`, bytes: 0, keys: new Set<string>() };
+    const file = { name: `${String(this.#number).padStart(8, '0')}.own`, bytes: 0, living: 0 };
     this.#files.set(file.name, file);
     this.#current = file;
     return file;
   }
 
   #move(entry: OutboxEntry, file: OutboxFile): void {
-    const key = keyOf(entry.wireHash);
+    const { key } = entry;
     const kept = this.#kept.get(key);
     if (kept === undefined) {
-      this.#kept.set(key, { entry, file });
+      this.#kept.set(key, { key, bytes: entry.bytes, file });
       this.#bytes += entry.bytes.length;
     } else {
-      kept.file.keys.delete(key);
+      kept.file.living -= 1;
       kept.file = file;
     }
-    file.keys.add(key);
+    file.living += 1;
   }
 
-  /** Forgets a transaction by the SHA-256 of its full bytes. On disk it goes when its file does. */
-  remove(wireHash: Bytes): void {
-    const key = keyOf(wireHash);
+  /** Forgets a transaction by its key. On disk it goes when its file does. */
+  remove(key: string): void {
     const kept = this.#kept.get(key);
     if (kept === undefined) return;
     this.#kept.delete(key);
-    this.#bytes -= kept.entry.bytes.length;
-    kept.file.keys.delete(key);
-    if (kept.file.keys.size > 0 || this.#closed) return;
+    this.#bytes -= kept.bytes.length;
+    kept.file.living -= 1;
+    if (kept.file.living > 0 || this.#closed) return;
     this.#work();
   }
 
@@ -280,10 +289,10 @@ export class Outbox {
     while (this.#files.size > needed) {
       const oldest = this.#files.values().next().value;
       if (oldest === undefined || oldest === this.#current) return;
-      const living = [...oldest.keys].flatMap((key) => this.#kept.get(key)?.entry ?? []);
+      const living = [...this.#kept.values()].filter(({ file }) => file === oldest);
       if (living.length > 0) {
         const file = await this.#append(living);
-        for (const entry of living) if (this.#kept.has(keyOf(entry.wireHash))) this.#move(entry, file);
+        for (const entry of living) if (this.#kept.has(entry.key)) this.#move(entry, file);
       }
       await this.#removeEmpty();
     }
@@ -291,7 +300,7 @@ export class Outbox {
 
   async #removeEmpty(): Promise<void> {
     for (const file of [...this.#files.values()]) {
-      if (file.keys.size > 0) continue;
+      if (file.living > 0) continue;
       if (file === this.#current) {
         if (file.bytes < LEAST_FILE_BYTES) continue;
         this.#current = undefined;
@@ -314,7 +323,7 @@ function* parts(transactions: readonly OutboxEntry[]): Generator<readonly Outbox
   let part: OutboxEntry[] = [];
   let bytes = 0;
   for (const tx of transactions) {
-    if (part.length >= MAX_RECORD_TRANSACTIONS || bytes + tx.bytes.length > MAX_RECORD_BYTES / 2) {
+    if (bytes > 0 && bytes + tx.bytes.length > MAX_RECORD_BYTES / 2) {
       yield part;
       part = [];
       bytes = 0;

@@ -45,8 +45,8 @@ export class World {
     this.pool = new Mempool(
       { ...ROOMY, ...limits },
       {
-        dropped: (tx, { code }, source) => this.dropped.push({ tx, code, source }),
-        included: (tx) => this.included.push(tx),
+        dropped: ({ tx, source }, { code }) => this.dropped.push({ tx, code, source }),
+        included: ({ tx }) => this.included.push(tx),
       },
     );
   }

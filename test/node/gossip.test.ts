@@ -15,7 +15,7 @@ afterEach(() => {
 function setUp() {
   const w: AdmissionWorld = new AdmissionWorld(
     { maxTransactions: 5_000 },
-    { onLeft: (tx) => relay.left(tx) },
+    { onLeft: (wireKey) => relay.left(wireKey) },
   );
   const published: Bytes[] = [];
   const relay: TransactionRelay = new TransactionRelay({

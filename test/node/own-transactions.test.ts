@@ -27,7 +27,7 @@ async function directory(): Promise<string> {
 
 /** A node's life on the directory; `final` holds ids of what its database says is final. */
 async function live(path: string, limits: Partial<MempoolLimits> = {}, final = new Set<string>()) {
-  const w: AdmissionWorld = new AdmissionWorld(limits, { onLeft: (tx) => own.left(tx) });
+  const w: AdmissionWorld = new AdmissionWorld(limits, { onLeft: (wireKey) => own.left(wireKey) });
   const published: Bytes[] = [];
   const relay = new TransactionRelay({ admissions: w.admissions, publish: (batch) => published.push(batch) });
   cleanups.push(() => relay.stop());

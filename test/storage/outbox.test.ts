@@ -3,7 +3,7 @@ import { mkdtemp, readdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
-import { concat, EMPTY_BYTES, toHex } from '../../src/codec/bytes.ts';
+import { concat, EMPTY_BYTES, keyOf } from '../../src/codec/bytes.ts';
 import { sha256 } from '../../src/codec/hash.ts';
 import type { Disk } from '../../src/consensus/journal/disk.ts';
 import { FileDisk } from '../../src/storage/journal-disk.ts';
@@ -80,12 +80,11 @@ async function open(path: string): Promise<FileDisk> {
 function entry(name: number, length = 200): OutboxEntry {
   const bytes = new Uint8Array(length).fill(name);
   new DataView(bytes.buffer).setUint32(0, name);
-  return { bytes, wireHash: sha256(bytes) };
+  return { bytes, key: keyOf(sha256(bytes)) };
 }
 
-const hashes = (outbox: Outbox): string[] => outbox.transactions().map(({ wireHash }) => toHex(wireHash));
-const hashesOf = (entries: readonly OutboxEntry[]): string[] =>
-  entries.map(({ wireHash }) => toHex(wireHash));
+const hashes = (outbox: Outbox): string[] => outbox.transactions().map(({ key }) => key);
+const hashesOf = (entries: readonly OutboxEntry[]): string[] => entries.map(({ key }) => key);
 
 describe('the outbox', () => {
   it('holds after a restart what was added and not removed, in its order', async () => {
@@ -96,11 +95,11 @@ describe('the outbox', () => {
     await Promise.all(entries.slice(10).map((one) => first.add([one])));
     await first.add(entries);
     expect(first.size).toBe(50);
-    for (const one of entries.slice(0, 5)) first.remove(one.wireHash);
+    for (const one of entries.slice(0, 5)) first.remove(one.key);
     const second = await Outbox.open(await open(path), LIMITS);
     // Removals are not written one by one: whoever reads them again finds them final.
     expect(hashes(second)).toEqual(hashesOf(entries));
-    for (const one of entries.slice(0, 25)) second.remove(one.wireHash);
+    for (const one of entries.slice(0, 25)) second.remove(one.key);
     await second.add([entry(99)]);
     expect(hashes(second)).toEqual(hashesOf([...entries.slice(25), entry(99)]));
     await second.close();
@@ -113,7 +112,7 @@ describe('the outbox', () => {
     await first.add(entries);
     await first.close();
     const second = await Outbox.open(await open(path), LIMITS);
-    for (const one of entries) second.remove(one.wireHash);
+    for (const one of entries) second.remove(one.key);
     await second.close();
     expect(await readdir(path)).toEqual([]);
     const third = await Outbox.open(await open(path), LIMITS);
@@ -128,7 +127,7 @@ describe('the outbox', () => {
       const entries = Array.from({ length: 100 }, (_, i) => entry(1_000 * round + i));
       await outbox.add(entries);
       stay.push(entries[7]!);
-      for (const one of entries) if (one !== entries[7]) outbox.remove(one.wireHash);
+      for (const one of entries) if (one !== entries[7]) outbox.remove(one.key);
     }
     await outbox.close();
     expect(disk.files.size).toBeLessThanOrEqual(6);
@@ -143,7 +142,7 @@ describe('the outbox', () => {
     await expect(outbox.add([entry(3), entry(4)])).rejects.toMatchObject({ code: 'OUTBOX_FULL' });
     await expect(outbox.add([entry(5, 400)])).rejects.toMatchObject({ code: 'OUTBOX_FULL' });
     expect(outbox.size).toBe(2);
-    outbox.remove(entry(1).wireHash);
+    outbox.remove(entry(1).key);
     await outbox.add([entry(3), entry(4)]);
     expect(outbox.size).toBe(3);
   });
@@ -180,7 +179,7 @@ describe('the outbox', () => {
       for (const hash of hashes(outbox)) expect(sound.has(hash)).toBe(true);
       // What is added now is not lost behind the damage.
       await outbox.add([entry(9, 40)]);
-      expect(hashes(await Outbox.open(disk, LIMITS))).toContain(toHex(entry(9, 40).wireHash));
+      expect(hashes(await Outbox.open(disk, LIMITS))).toContain(entry(9, 40).key);
     }
   });
 
@@ -220,10 +219,10 @@ describe('the outbox', () => {
         for (let step = 0; step < 12; step++) {
           const entries = Array.from({ length: 1 + random(5) }, () => entry(++names, 100 + random(9_000)));
           await outbox.add(entries);
-          for (const one of entries) must.set(toHex(one.wireHash), one);
+          for (const one of entries) must.set(one.key, one);
           for (const [hash, one] of [...must]) {
             if (random(3) > 0) continue;
-            outbox.remove(one.wireHash);
+            outbox.remove(one.key);
             must.delete(hash);
           }
         }

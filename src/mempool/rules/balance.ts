@@ -2,7 +2,6 @@
  * What the waiting transactions take from an address never passes its balance: `TX_OVERSPENT`. When a final
  * block leaves it less than that, those that pay least by the byte leave.
  */
-import { keyOf } from '../../codec/bytes.ts';
 import { ProtocolError } from '../../codec/errors.ts';
 import type { Candidate, Entry, FinalBlock, MempoolView, Rule } from '../types.ts';
 
@@ -16,19 +15,19 @@ export class BalanceRule implements Rule {
     return this.#accounts.get(account)?.total ?? 0n;
   }
 
-  admit({ entry, view, leaving }: Candidate): void {
-    for (const { key, account, amount } of entry.debits) {
+  admit({ entry, movements, view, leaving }: Candidate): void {
+    entry.debits.forEach(({ key, amount }, i) => {
       let pending = this.pending(key);
       for (const other of leaving.keys())
         for (const debit of other.debits) if (debit.key === key) pending -= debit.amount;
-      const balance = view.balance(account);
+      const balance = view.balance(movements[i]!.account);
       if (pending + amount > balance) {
         throw new ProtocolError(
           'TX_OVERSPENT',
           `it takes ${amount} µKRY, ${balance - pending} of ${balance} are free`,
         );
       }
-    }
+    });
   }
 
   entered(entry: Entry): void {
@@ -53,24 +52,15 @@ export class BalanceRule implements Rule {
   }
 
   /** Also for those whose transactions waited here: a rest below the deposit goes when its account is closed. */
-  finalised({ transactions, view, drop }: FinalBlock): void {
-    const settled = new Set<string>();
-    for (const tx of transactions) {
-      for (const { account } of tx.debits()) {
-        const key = keyOf(account);
-        if (!this.#accounts.has(key) || settled.has(key)) continue;
-        settled.add(key);
-        this.#settle(key, view, drop);
-      }
-    }
+  finalised({ debited, view, drop }: FinalBlock): void {
+    for (const key of debited) if (this.#accounts.has(key)) this.#settle(key, view, drop);
   }
 
   #settle(key: string, view: MempoolView, drop: FinalBlock['drop']): void {
     const held = this.#accounts.get(key);
-    const account = held?.entries
-      .values()
-      .next()
-      .value?.debits.find((debit) => debit.key === key)?.account;
+    const first = held?.entries.values().next().value;
+    const at = first?.debits.findIndex((debit) => debit.key === key) ?? -1;
+    const account = first?.tx.debits()[at]?.account;
     if (held === undefined || account === undefined) return;
     const balance = view.balance(account);
     if (held.total <= balance) return;

@@ -23,6 +23,7 @@ export function judge(entry: Entry, view: MempoolView): readonly Sweep[] {
 
 export class ExecutorRule implements Rule {
   admit({ entry, view }: Candidate): void {
-    entry.sweeps = judge(entry, view);
+    const sweeps = judge(entry, view);
+    if (entry.isClaims) entry.sweeps = sweeps;
   }
 }

@@ -35,8 +35,8 @@ export class ReplacementRule implements Rule {
     if (this.#byReplayKey.get(entry.replayKey) === entry) this.#byReplayKey.delete(entry.replayKey);
   }
 
-  finalised({ transactions, drop }: FinalBlock): void {
-    for (const tx of transactions) {
+  finalised({ foreign, drop }: FinalBlock): void {
+    for (const tx of foreign) {
       const conflicting = this.#byReplayKey.get(keyOf(tx.replayKey));
       if (conflicting !== undefined) drop(conflicting, REPLAYED);
     }
