@@ -146,7 +146,10 @@ beforeAll(async () => {
   await net.post(0, { transactions: [waiting] });
   stalled = await scrapeUntil(
     'a standstill',
-    (s) => s.at('kryder_standstills_total') > 0 && s.at('kryder_dial_failures_total') > 0,
+    (s) =>
+      s.at('kryder_standstills_total') > well.at('kryder_standstills_total') &&
+      s.at('kryder_last_final_age_seconds') > 3 &&
+      s.at('kryder_dial_failures_total') > 0,
   );
   await misbehave();
   attacked = await scrapeUntil(
@@ -187,10 +190,9 @@ const CHECKS: Record<MetricName, () => void | Promise<void>> = {
     expect(mean).toBeLessThan(30);
   },
   kryder_last_final_age_seconds: () => {
-    expect(stalled.at('kryder_last_final_age_seconds')).toBeGreaterThan(3);
-    expect(last.at('kryder_last_final_age_seconds')).toBeLessThan(
-      stalled.at('kryder_last_final_age_seconds') + 60,
-    );
+    const age = stalled.at('kryder_last_final_age_seconds');
+    expect(age).toBeGreaterThan(3);
+    expect(age).toBeLessThan(120);
   },
   kryder_blocks_final_total: () => expect(well.at('kryder_blocks_final_total')).toBeGreaterThanOrEqual(10),
   kryder_transactions_final_total: () => expect(well.at('kryder_transactions_final_total')).toBe(2),
@@ -218,10 +220,8 @@ const CHECKS: Record<MetricName, () => void | Promise<void>> = {
   kryder_equivocations_total: () => expect(fed.at('kryder_equivocations_total')).toBe(1),
   kryder_conflicts_total: () => expect(fed.at('kryder_conflicts_total')).toBe(1),
   kryder_votes_refused_total: () => expect(fed.at('kryder_votes_refused_total')).toBe(1),
-  kryder_standstills_total: () => {
-    expect(well.at('kryder_standstills_total')).toBe(0);
-    positive(stalled.at('kryder_standstills_total'));
-  },
+  kryder_standstills_total: () =>
+    expect(stalled.at('kryder_standstills_total')).toBeGreaterThan(well.at('kryder_standstills_total')),
   kryder_messages_total: () => {
     for (const lane of ['vote', 'proposal', 'transactions']) {
       positive(well.at(`kryder_messages_total{lane="${lane}",verdict="accept"}`));
@@ -263,8 +263,11 @@ const CHECKS: Record<MetricName, () => void | Promise<void>> = {
   },
   kryder_connections_refused_total: () => positive(attacked.sum('kryder_connections_refused_total')),
   kryder_offences_total: () => {
-    expect(well.sum('kryder_offences_total')).toBe(0);
-    positive(attacked.sum('kryder_offences_total'));
+    const bad = ['ENVELOPE_INVALID', 'FRAME_INVALID', 'HELLO_INVALID'];
+    const count = (samples: Samples): number =>
+      bad.reduce((sum, offence) => sum + samples.at(`kryder_offences_total{offence="${offence}"}`), 0);
+    expect(count(well)).toBe(0);
+    expect(count(attacked)).toBe(1);
   },
   kryder_dials_total: () => positive(stalled.at('kryder_dials_total')),
   kryder_dial_failures_total: () => positive(stalled.at('kryder_dial_failures_total')),
