@@ -109,7 +109,7 @@ async function pay(name: string): Promise<string> {
   return id;
 }
 
-describe.runIf(mounts)('a validator on a small disk', () => {
+describe.runIf(mounts)('a validator on a small disk', { timeout: 120_000 }, () => {
   it('warns, stops before the disk is full, does not start on it, and goes on when there is room', async () => {
     await change({ diskWarnBytes: '16MiB', diskStopBytes: '4MiB' });
     await net.restart([0]);
