@@ -8,7 +8,7 @@ import { pipe } from 'it-pipe';
 import { type Bytes, concat } from '../codec/bytes.ts';
 import { ProtocolError } from '../codec/errors.ts';
 import { MAX_PART_BYTES, type NetworkLimits } from './limits.ts';
-import type { Offence } from './offences.ts';
+import { OFFENCES, type Offence } from './offences.ts';
 import { frames } from './reading.ts';
 import type { RequestOptions } from './types.ts';
 import { decodeToClient, encodeCancel, encodeRequest, PART_HEADER_BYTES, type ToClient } from './wire.ts';
@@ -206,7 +206,8 @@ export class BulkClient {
       );
     } catch (error) {
       stream.abort(new Error('the stream broke the protocol'));
-      if (error instanceof ProtocolError) this.#options.offend(error.code as Offence, error.message);
+      if (error instanceof ProtocolError && error.code in OFFENCES)
+        this.#options.offend(error.code as Offence, error.message);
       else this.#options.onBug(error, 'reading responses');
     }
   }

@@ -22,7 +22,12 @@ export function frame(...parts: readonly Bytes[]): Bytes {
   return out;
 }
 
-/** Cuts a stream of chunks into frames. Holds no more than what was pushed and not yet taken out. */
+/** When so many chunks wait, small ones are copied together: each costs some 200 bytes beside its contents. */
+const MANY_CHUNKS = 32;
+const SMALL_CHUNK_BYTES = 512;
+const TAIL_BYTES = 16 * 1024;
+
+/** Cuts a stream of chunks into frames. Holds little more than what was pushed and not yet taken out. */
 export class FrameDecoder {
   readonly #maxFrame: number;
   #chunks: Bytes[] = [];
@@ -30,6 +35,9 @@ export class FrameDecoder {
   #offset = 0;
   #buffered = 0;
   #length: number | undefined;
+  /** The last chunk, where it is a collection of small ones. */
+  #tail: Bytes | undefined;
+  #tailUsed = 0;
 
   constructor(maxFrame: number) {
     this.#maxFrame = maxFrame;
@@ -42,8 +50,20 @@ export class FrameDecoder {
 
   push(chunk: Bytes): void {
     if (chunk.length === 0) return;
-    this.#chunks.push(chunk);
     this.#buffered += chunk.length;
+    if (chunk.length >= SMALL_CHUNK_BYTES || this.#chunks.length < MANY_CHUNKS) {
+      this.#chunks.push(chunk);
+      this.#tail = undefined;
+      return;
+    }
+    if (this.#tail === undefined || this.#tailUsed + chunk.length > TAIL_BYTES) {
+      this.#tail = new Uint8Array(TAIL_BYTES);
+      this.#tailUsed = 0;
+      this.#chunks.push(this.#tail);
+    }
+    this.#tail.set(chunk, this.#tailUsed);
+    this.#tailUsed += chunk.length;
+    this.#chunks[this.#chunks.length - 1] = this.#tail.subarray(0, this.#tailUsed);
   }
 
   /** The next whole payload, a copy, or undefined. Throws `FRAME_INVALID` when its length is out of bounds. */
@@ -84,6 +104,7 @@ export class FrameDecoder {
     if (this.#first === this.#chunks.length) {
       this.#chunks = [];
       this.#first = 0;
+      this.#tail = undefined;
     } else if (this.#first > 64) {
       this.#chunks = this.#chunks.slice(this.#first);
       this.#first = 0;

@@ -20,6 +20,7 @@ import type { Bytes } from '../codec/bytes.ts';
 import { sha256 } from '../codec/hash.ts';
 import { BoundedDatastore } from './datastore.ts';
 import type { NetworkLimits } from './limits.ts';
+import { type GuardOptions, guarded } from './mux-guard.ts';
 import { pacedService } from './service-pace.ts';
 import { PROTOCOL } from './wire.ts';
 
@@ -38,6 +39,7 @@ export interface HostOptions {
   readonly limits: NetworkLimits;
   readonly gater: ConnectionGater;
   readonly lookup: LookupFunction;
+  readonly guard: Omit<GuardOptions, 'limits' | 'maxFrame'>;
 }
 
 /** The service, with what its interface leaves out: the method of `asyncValidation`, and the mesh by topic. */
@@ -70,12 +72,19 @@ export async function createHost(options: HostOptions): Promise<Host> {
     transports: [tcp({ dialOpts: { lookup } as TCPSocketOptions })],
     connectionEncrypters: [noise()],
     streamMuxers: [
-      yamux({
-        maxInboundStreams: 128,
-        maxOutboundStreams: 128,
-        maxEarlyStreams: 64,
-        streamOptions: { maxStreamWindowSize: STREAM_WINDOW, maxReadBufferLength: 2 * STREAM_WINDOW },
-      }),
+      guarded(
+        yamux({
+          maxInboundStreams: 128,
+          maxOutboundStreams: 128,
+          maxEarlyStreams: 64,
+          streamOptions: {
+            maxStreamWindowSize: STREAM_WINDOW,
+            maxReadBufferLength: 2 * STREAM_WINDOW,
+            maxWriteBufferLength: limits.gossipSendBuffer + STREAM_WINDOW,
+          },
+        }),
+        { ...options.guard, limits, maxFrame: STREAM_WINDOW },
+      ),
     ],
     connectionManager: {
       maxParallelDials: limits.maxDials,

@@ -99,6 +99,14 @@ export interface NetworkLimits {
   /** A ready peer to which there is no gossip stream for so long has lost it: the connection is made anew. */
   readonly gossipGraceMs: number;
 
+  /** What a connection's multiplexer may be sent: frames, pings and new streams a second (in bursts, more). */
+  readonly muxFramesPerSecond: number;
+  readonly muxPingsPerSecond: number;
+  readonly muxStreamsPerSecond: number;
+  /** Bytes that the streams of one connection may hold unread or unsent, and those of all strangers together. */
+  readonly bufferedPerConnection: number;
+  readonly bufferedForStrangers: number;
+
   readonly banScore: number;
   readonly banMs: number;
   /** The same for a persistent peer. */
@@ -181,6 +189,12 @@ export const DEFAULT_LIMITS: NetworkLimits = {
   gossipBytesPerSecond: 16 * MIB,
   gossipSendBuffer: 16 * MIB,
   gossipGraceMs: 15_000,
+
+  muxFramesPerSecond: 20_000,
+  muxPingsPerSecond: 8,
+  muxStreamsPerSecond: 32,
+  bufferedPerConnection: 32 * MIB,
+  bufferedForStrangers: 192 * MIB,
 
   banScore: 100,
   banMs: 5 * 60_000,

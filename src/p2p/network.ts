@@ -12,6 +12,7 @@ import { type Bytes, equal, keyOf, toHex } from '../codec/bytes.ts';
 import { ProtocolError } from '../codec/errors.ts';
 import { AccessLists } from './access.ts';
 import { Budget } from './budget.ts';
+import { Conduct } from './conduct.ts';
 import { Dialer } from './dialer.ts';
 import { Directory } from './directory.ts';
 import { Door, REFUSALS, type Refusal } from './door.ts';
@@ -20,13 +21,16 @@ import { createHost, type Host, peerIdOfSeed } from './host.ts';
 import { DEFAULT_LIMITS, type NetworkLimits } from './limits.ts';
 import { listenProblem } from './listening.ts';
 import { NETWORK_METRICS, SESSION_METRICS } from './metrics.ts';
+import type { GuardOptions } from './mux-guard.ts';
 import { type Offence, PeerScores } from './offences.ts';
+import { answerPings, PING_PROTOCOL } from './ping.ts';
 import { type PeerRecord, peerIdOfRecord } from './record.ts';
 import { Resolver } from './resolver.ts';
 import { PeerSearch } from './search.ts';
 import { type Lane, RANK_CERTIFICATE, RANK_VOTE, Session } from './session.ts';
 import { addTo } from './totals.ts';
 import type { Network, NetworkOptions, PeerEvent, PeerInfo, RequestOptions } from './types.ts';
+import { type Buffered, gossips, measureBuffers } from './upkeep.ts';
 import {
   encodeCertificate,
   encodeHello,
@@ -45,13 +49,6 @@ const OPEN_TIMEOUT_MS = 5_000;
 const CLOSE_MS = 1_500;
 const TICK_MS = 1_000;
 const PARTING_MS = 250;
-const ENDS_CONNECTION: ReadonlySet<Offence> = new Set([
-  'HELLO_TIMEOUT',
-  'STALLED',
-  'STREAM_CHURN',
-  'CHAIN_MISMATCH',
-]);
-
 /**
  * Starts a host and returns when it listens. Throws `BOOTSTRAP_INVALID`, `PERSISTENT_INVALID`, `ALLOW_INVALID` or
  * `DENY_INVALID`, or what listening fails with.
@@ -71,6 +68,7 @@ export async function createNetwork(options: NetworkOptions): Promise<Network> {
     namesAnybody: options.bootstrap.length + (options.persistent?.length ?? 0) > 0,
   });
   const resolver = new Resolver({ denies: (ip) => access.deniesAddress(ip), resolve: options.resolve });
+  let onAbuse: GuardOptions['offend'] = () => {};
   const host = await createHost({
     seed: options.privateKey,
     listen: options.listen ?? DEFAULT_LISTEN,
@@ -79,6 +77,7 @@ export async function createNetwork(options: NetworkOptions): Promise<Network> {
     limits,
     gater: door.gater(),
     lookup: resolver.lookup,
+    guard: { now, offend: (...abuse) => onAbuse(...abuse) },
   });
   const network = new LibP2PNetwork({
     options,
@@ -92,6 +91,7 @@ export async function createNetwork(options: NetworkOptions): Promise<Network> {
     resolver,
     host,
   });
+  onAbuse = (...abuse) => network.onAbuse(...abuse);
   try {
     await network.start();
   } catch (error) {
@@ -130,7 +130,7 @@ class LibP2PNetwork implements Network {
   readonly #budget: Budget;
   readonly #sessions = new Map<string, Session>();
   readonly #instance = Uint8Array.from(randomBytes(8));
-  readonly #offences = new Map<string, number>();
+  readonly #conduct: Conduct;
   /** What the sessions that are gone have counted. */
   readonly #totals = new Map<string, number>();
   readonly #timers: NodeJS.Timeout[] = [];
@@ -185,6 +185,13 @@ class LibP2PNetwork implements Network {
         options.log.debug({ address, failures, reason }, 'dial failed');
       },
     });
+    this.#conduct = new Conduct({
+      limits,
+      scores,
+      door,
+      isPersistent: (peer) => this.#dialer.isPersistent(peer),
+      log: options.log,
+    });
     for (const address of options.persistent ?? []) this.#dialer.addNamed('persistent', address);
     for (const address of options.bootstrap) this.#dialer.addNamed('bootstrap', address);
     door.consult({
@@ -229,6 +236,9 @@ class LibP2PNetwork implements Network {
     } catch (error) {
       throw listenProblem(error);
     }
+    // the service is there because the DHT wants it, but its own answers have no bound
+    await this.#host.unhandle(PING_PROTOCOL);
+    await this.#host.handle(PING_PROTOCOL, answerPings, { maxInboundStreams: 2, maxOutboundStreams: 2 });
     this.#directory.refresh(this.addresses());
     this.#gossip.start();
     this.#dialer.start();
@@ -317,7 +327,7 @@ class LibP2PNetwork implements Network {
     const all = new Map(NETWORK_METRICS.map(({ name }) => [name, 0]));
     addTo(all, Object.fromEntries(this.#totals));
     for (const session of this.#sessions.values()) addTo(all, session.metrics());
-    for (const [offence, count] of this.#offences) all.set(`offences.${offence}`, count);
+    for (const [offence, count] of this.#conduct.counts) all.set(`offences.${offence}`, count);
     for (const [reason, count] of this.#door.refused()) all.set(`refused.${reason}`, count);
     const ready = this.#ready();
     return {
@@ -350,6 +360,7 @@ class LibP2PNetwork implements Network {
       'gossip.published.bytes': this.#gossip.publishedBytes,
       'gossip.dropped': this.#gossip.dropped,
       'bulk.served.free.bytes': this.#budget.free,
+      'buffered.bytes': this.#buffers().bytes,
     };
   }
 
@@ -542,17 +553,7 @@ class LibP2PNetwork implements Network {
 
   #offend(peer: string, offence: Offence, detail: string): void {
     if (this.#closed) return;
-    this.#offences.set(offence, (this.#offences.get(offence) ?? 0) + 1);
-    const { banMs, persistentBanMs } = this.#limits;
-    const banned = this.#scores.add(peer, offence, this.#dialer.isPersistent(peer) ? persistentBanMs : banMs);
-    const score = this.#scores.score(peer);
-    this.#options.log[banned ? 'warn' : 'debug']({ peer, offence, detail, score, banned }, 'peer misbehaves');
-    if (banned) {
-      for (const address of this.#door.onBan(peer)) {
-        this.#options.log.warn({ address, peer }, 'address is banned: its peers were banned again and again');
-      }
-    }
-    if (!banned && !ENDS_CONNECTION.has(offence)) return;
+    if (!this.#conduct.offend(peer, offence, detail)) return;
     if (offence === 'CHAIN_MISMATCH') {
       // our own hello may still be on its way, and the other side wants to know why, too
       setTimeout(() => this.#disconnect(peer, offence), PARTING_MS).unref();
@@ -564,13 +565,29 @@ class LibP2PNetwork implements Network {
   #tick(): void {
     for (const session of [...this.#sessions.values()]) {
       session.tick();
-      if (!session.ready || this.#now() - session.readyAt < this.#limits.gossipGraceMs) continue;
-      const gossips = this.#connections(session.peer).some((connection) =>
-        connection.streams.some((s) => s.direction === 'outbound' && s.protocol.startsWith('/meshsub/')),
-      );
-      if (!gossips) this.#disconnect(session.peer, 'the gossip stream was lost');
+      const late = session.ready && this.#now() - session.readyAt >= this.#limits.gossipGraceMs;
+      if (late && !gossips(this.#connections(session.peer)))
+        this.#disconnect(session.peer, 'the gossip stream was lost');
+    }
+    const { bytes, excess } = this.#buffers();
+    for (const { peer, bytes: held } of excess) {
+      this.#offend(peer, 'MUXER_ABUSE', `${held} of ${bytes} bytes that nobody reads or takes`);
     }
     for (const peer of this.#host.getPeers()) this.#onConnect(peer.toString());
+  }
+
+  #buffers(): Buffered {
+    const isKept = (peer: string): boolean => {
+      const session = this.#sessions.get(peer);
+      return session !== undefined && this.#isKept(session);
+    };
+    return measureBuffers(this.#host.getConnections(), this.#limits, isKept);
+  }
+
+  /** The guard of a connection, which is known by its streams, has cut it. */
+  onAbuse(streams: readonly object[], offence: Offence, detail: string): void {
+    const connection = this.#host.getConnections().find((candidate) => candidate.streams === streams);
+    if (connection !== undefined) this.#offend(connection.remotePeer.toString(), offence, detail);
   }
 
   #tell(peer: string, event: PeerEvent): void {

@@ -31,6 +31,8 @@ export const OFFENCES = {
   /** Says hello as another process while its old connection still stands. */
   INSTANCE_CHANGED: 10,
   GOSSIP_FLOOD: 20,
+  /** Uses the multiplexer as nobody would: see mux-guard.ts. */
+  MUXER_ABUSE: 100,
 
   VOTE_INVALID: 100,
   CERTIFICATE_INVALID: 100,

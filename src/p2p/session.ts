@@ -151,6 +151,8 @@ export class Session {
     this.#inbound.get(lane)?.abort(new Error('replaced by a newer stream'));
     this.#inbound.set(lane, stream);
     if (lane === 'hello' || this.#ready) this.#read(lane, stream);
+    // nobody reads it before the hello: a paused stream gets no more window
+    else if (stream.readStatus === 'readable') stream.pause();
   }
 
   /** Called about once a second. */

@@ -49,6 +49,7 @@ export async function rawHost(
     limits: DEFAULT_LIMITS,
     gater: {},
     lookup,
+    guard: { now: Date.now, offend: () => {} },
   });
   hosts.push(host);
   const hellos: Hello[] = [];
