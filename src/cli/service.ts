@@ -6,6 +6,7 @@
  */
 import { constants } from 'node:os';
 import type { Command } from 'commander';
+import { isStray } from '../p2p/stray.ts';
 import { type Answer, CommandError, EXIT, printJson, remark, reportFailure } from './output.ts';
 
 const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
@@ -49,6 +50,7 @@ function flushed(): Promise<unknown> {
 }
 
 function fatal(error: unknown): void {
+  if (isStray(error)) return;
   remark(`kryder: an error that nobody expected: ${error instanceof Error ? error.stack : String(error)}`);
   remark('  start it again: what was final is on disk; please report the lines above');
   process.exit(EXIT.failed);

@@ -8,6 +8,7 @@ import type { Network } from '../p2p/types.ts';
 import type { ChainDatabase } from '../storage/database.ts';
 import type { Bodies } from './bodies.ts';
 import type { Chain } from './chain.ts';
+import type { Exchanged } from './exchanged.ts';
 import type { TransactionRelay } from './gossip.ts';
 
 export interface LaneParts {
@@ -23,4 +24,5 @@ export interface LaneParts {
   readonly network: Network;
   /** Hears the times that leaders chose for fresh proposals, ms since 1970. */
   readonly onProposalTime?: (leader: number, time: number) => void;
+  readonly exchanged: Exchanged;
 }

@@ -57,7 +57,12 @@ export function networkHandlers(
     onCertificate: (bytes, peer) => {
       const p = parts();
       if (p === undefined) return 'ignore';
-      return guarded(() => verdictOf(p.replica.onCertificate(decodeCertificate(bytes, p.set), peer)));
+      return guarded(() => {
+        const certificate = decodeCertificate(bytes, p.set);
+        const judgement = p.replica.onCertificate(certificate, peer);
+        if (judgement.ok) p.exchanged.note(peer, certificate);
+        return verdictOf(judgement);
+      });
     },
     onProposal: (bytes, peer, fromValidator) => {
       const p = parts();
@@ -169,7 +174,13 @@ export class ConsensusLanes implements ConsensusNetwork {
   }
 
   broadcastCertificate(certificate: Certificate, except: string | undefined): void {
-    this.#parts()?.network.broadcastCertificate(encodeCertificate(certificate), except);
+    const p = this.#parts();
+    if (p === undefined) return;
+    const bytes = encodeCertificate(certificate);
+    for (const { id, status } of p.network.peers()) {
+      if (status !== 'ready' || id === except || p.exchanged.has(id, certificate)) continue;
+      if (p.network.sendCertificate(id, bytes)) p.exchanged.note(id, certificate);
+    }
   }
 
   sendCertificate(peer: string, certificate: Certificate): void {

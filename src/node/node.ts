@@ -31,6 +31,7 @@ import { Bodies } from './bodies.ts';
 import { Chain, type ExecutedBlock } from './chain.ts';
 import { selectVerifier } from './crypto/select.ts';
 import type { DataDirectory } from './data-directory.ts';
+import { Exchanged } from './exchanged.ts';
 import { TransactionRelay } from './gossip.ts';
 import { nodeHashBackend } from './hash.ts';
 import { lockConsensusKey } from './keys/locks.ts';
@@ -308,6 +309,7 @@ class KryderNode implements RunningNode {
       relay,
       network,
       onProposalTime: (leader, time) => operation.onProposalTime(leader, time),
+      exchanged: new Exchanged(),
     };
     this.#keep(async () => {
       this.#lanes = undefined;

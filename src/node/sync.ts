@@ -1,7 +1,8 @@
 /**
  * Catching up by ranges: consecutive finalised blocks with the F certificate that proves them, from any peer,
  * checked before anything is executed: links from the own tip to the certified header, then the certificate,
- * then every block as usual. A peer whose answer does not hold is punished and another one is asked.
+ * then every block as usual. A peer whose answer does not hold is punished and another one is asked; one that lets
+ * us wait is left alone for a while.
  */
 import { decodeBlock } from '../chain/block.ts';
 import { decodeHeader, headerHash } from '../chain/header.ts';
@@ -13,6 +14,7 @@ import { type Certificate, FINALIZE, type ValidatorSet } from '../consensus/type
 import type { SignatureVerifier } from '../crypto/interfaces.ts';
 import type { Bodies } from './bodies.ts';
 import type { Chain } from './chain.ts';
+import { PeerChoice } from './peer-choice.ts';
 import type { Peers } from './peers.ts';
 import {
   decodeRangeAnswer,
@@ -37,11 +39,14 @@ export interface RangeSyncOptions {
 }
 
 const RANGE_TIMEOUT_MS = 20_000;
+/** A peer that sends nothing for so long is not waited for any longer. */
+const RANGE_IDLE_MS = 5_000;
 const FIRST_WAIT_MS = 200;
 const LONGEST_WAIT_MS = 5_000;
 
 export class RangeSync {
   readonly #o: RangeSyncOptions;
+  readonly #choice = new PeerChoice();
   #active = false;
   /** The last answer's certificate lies ahead of the tip: consensus can only go on from a certified block. */
   #between = false;
@@ -62,7 +67,7 @@ export class RangeSync {
     try {
       while (chain.tip.view < view || this.#between) {
         if (signal.aborted) throw new ProtocolError('WAIT_CANCELLED', 'the node is stopping');
-        const peer = peers.random();
+        const peer = this.#choice.pick(peers.ready());
         if (peer !== undefined && (await this.#range(peer, signal))) {
           wait = FIRST_WAIT_MS;
           continue;
@@ -83,12 +88,15 @@ export class RangeSync {
       const payload = encodeRangeRequest({ from: before + 1, maxBytes: MAX_ANSWER_BYTES >> 1 });
       const answer = await peers.request(peer, METHOD.range, payload, {
         timeoutMs: RANGE_TIMEOUT_MS,
+        idleMs: RANGE_IDLE_MS,
         maxResponseBytes: MAX_ANSWER_BYTES,
         signal,
       });
       await this.#import(decodeRangeAnswer(answer, maxBlockBytes));
+      this.#choice.answered(peer);
     } catch (error) {
       if (!(error instanceof ProtocolError)) throw error;
+      if (!signal.aborted) this.#choice.failed(peer);
       if (/^(CODEC|RANGE|BLOCK|CERTIFICATE|HEADER)_/.test(error.code))
         peers.penalise(peer, 'RESPONSE_INVALID');
     }

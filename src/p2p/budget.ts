@@ -19,6 +19,11 @@ export class Budget {
     this.#kept = kept;
   }
 
+  /** Callers that are not trusted wait. */
+  get contended(): boolean {
+    return this.#others.length > 0;
+  }
+
   get free(): number {
     return this.#free;
   }

@@ -22,7 +22,9 @@ interface Pending {
   readonly payload: Bytes;
   readonly maxResponseBytes: number;
   readonly settle: (result: Bytes | Error) => void;
+  readonly idleMs: number | undefined;
   id: number | undefined;
+  idle: NodeJS.Timeout | undefined;
   parts: Bytes[];
   received: number;
 }
@@ -125,25 +127,22 @@ export class BulkClient {
     }
     return new Promise((resolve, reject) => {
       const onAbort = (): void => this.#abandon(pending, cancelled());
-      const timer = setTimeout(() => {
-        if (pending.id !== undefined) this.#options.offend('REQUEST_TIMEOUT', `method ${method}`);
-        this.#abandon(
-          pending,
-          new ProtocolError('REQUEST_TIMEOUT', `no response within ${options.timeoutMs} ms`, { method }),
-        );
-      }, options.timeoutMs);
+      const timer = setTimeout(() => this.#timeOut(pending, options.timeoutMs), options.timeoutMs);
       const pending: Pending = {
         method,
         payload,
         maxResponseBytes: Math.min(options.maxResponseBytes, limits.responseBytes),
         settle: (result) => {
           clearTimeout(timer);
+          clearTimeout(pending.idle);
           options.signal?.removeEventListener('abort', onAbort);
           this.#waiting.delete(pending);
           if (result instanceof Error) reject(result);
           else resolve(result);
         },
+        idleMs: options.idleMs,
         id: undefined,
+        idle: undefined,
         parts: [],
         received: 0,
       };
@@ -160,6 +159,8 @@ export class BulkClient {
       this.#waiting.delete(pending);
       const id = this.#nextId++;
       pending.id = id;
+      const { idleMs } = pending;
+      if (idleMs !== undefined) pending.idle = setTimeout(() => this.#timeOut(pending, idleMs), idleMs);
       this.#inFlight.set(id, pending);
       this.#outbox.set(id, encodeRequest(id, pending.method, pending.maxResponseBytes, pending.payload));
     }
@@ -172,6 +173,12 @@ export class BulkClient {
       return [bytes];
     }
     return undefined;
+  }
+
+  #timeOut(pending: Pending, ms: number): void {
+    const { method, id } = pending;
+    if (id !== undefined) this.#options.offend('REQUEST_TIMEOUT', `method ${method}`);
+    this.#abandon(pending, new ProtocolError('REQUEST_TIMEOUT', `no response within ${ms} ms`, { method }));
   }
 
   /** Ends a request from this side; the peer is told if it knows of it. */
@@ -234,6 +241,7 @@ export class BulkClient {
       return;
     }
     pending.received += size;
+    pending.idle?.refresh();
     if (pending.received > pending.maxResponseBytes) {
       const what = `more than ${pending.maxResponseBytes} bytes for method ${pending.method}`;
       this.#finish(message.id, pending, new ProtocolError('RESPONSE_TOO_LARGE', what));

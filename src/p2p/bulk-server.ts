@@ -41,6 +41,11 @@ export class ServingAccount {
     this.work = new TokenBucket(limits.servedPerSecond, limits.servedPerSecond, now);
   }
 
+  /** Strangers wait for what others have reserved. */
+  get contended(): boolean {
+    return this.#all.contended;
+  }
+
   async reserve(amount: number, isValidator: () => boolean): Promise<void> {
     await this.#peer.acquire(amount);
     await this.#all.acquire(amount, isValidator());
@@ -119,7 +124,7 @@ export class BulkServer {
 
   /** Called about once a second: whether the peer has taken too little for too long of what waits for it. */
   tooSlow(): boolean {
-    const { limits, now } = this.#options;
+    const { limits, now, account, isValidator } = this.#options;
     const at = now();
     const { sent } = this.#writer;
     // what this node holds back itself says nothing about the peer
@@ -128,7 +133,10 @@ export class BulkServer {
     const since = this.#slowSince;
     if (since === undefined || at - since.at < limits.leastServedMs) return false;
     this.#slowSince = { at, sent };
-    return sent - since.sent < (limits.leastServedPerSecond * limits.leastServedMs) / 1_000;
+    // who takes his time may do so until others wait for what is held for him
+    const contended = account.contended && !isValidator() && this.queuedBytes > limits.smallResponseBytes;
+    const least = contended ? limits.leastServedWhenContended : limits.leastServedPerSecond;
+    return sent - since.sent < (least * limits.leastServedMs) / 1_000;
   }
 
   /** Serves until the stream ends. Throws a `ProtocolError` with an offence as its code. */

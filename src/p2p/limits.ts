@@ -76,6 +76,8 @@ export interface NetworkLimits {
   /** A peer that takes less than this while responses wait for it, over such a time, is disconnected. */
   readonly leastServedPerSecond: number;
   readonly leastServedMs: number;
+  /** The same for a stranger with a large response, while other strangers wait for what is reserved. */
+  readonly leastServedWhenContended: number;
   /** Rates at which frames of one peer are read. */
   readonly votesPerSecond: number;
   readonly voteBytesPerSecond: number;
@@ -171,6 +173,7 @@ export const DEFAULT_LIMITS: NetworkLimits = {
   servedPerSecond: 64 * MIB,
   leastServedPerSecond: 16 * KIB,
   leastServedMs: 10_000,
+  leastServedWhenContended: 128 * KIB,
   votesPerSecond: 4_000,
   voteBytesPerSecond: 4 * MIB,
   proposalBytesPerSecond: 8 * MIB,

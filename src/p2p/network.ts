@@ -28,6 +28,7 @@ import { type PeerRecord, peerIdOfRecord } from './record.ts';
 import { Resolver } from './resolver.ts';
 import { PeerSearch } from './search.ts';
 import { type Lane, RANK_CERTIFICATE, RANK_VOTE, Session } from './session.ts';
+import { strayErrors } from './stray.ts';
 import { addTo } from './totals.ts';
 import type { Network, NetworkOptions, PeerEvent, PeerInfo, RequestOptions } from './types.ts';
 import { type Buffered, gossips, measureBuffers } from './upkeep.ts';
@@ -360,6 +361,7 @@ class LibP2PNetwork implements Network {
       'gossip.published.bytes': this.#gossip.publishedBytes,
       'gossip.dropped': this.#gossip.dropped,
       'bulk.served.free.bytes': this.#budget.free,
+      'stray.errors': strayErrors(),
       'buffered.bytes': this.#buffers().bytes,
     };
   }

@@ -90,6 +90,8 @@ export interface NetworkOptions {
 export interface RequestOptions {
   /** From the call to the last byte of the answer. */
   readonly timeoutMs: number;
+  /** If nothing arrives for so long after the request was sent, or between two parts, it has failed as well. */
+  readonly idleMs?: number;
   /** At most 16 MiB. */
   readonly maxResponseBytes: number;
   readonly signal?: AbortSignal;

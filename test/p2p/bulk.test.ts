@@ -107,6 +107,26 @@ describe('bulk lane', () => {
     });
   });
 
+  it('gives up when nothing arrives for a while, and not while something does', async () => {
+    const server = await startNode({
+      n: 1,
+      limits: { servedPerSecond: 256 * 1024 },
+      onRequest: async (method) => (method === 1 ? new Promise(() => undefined) : new Uint8Array(MIB)),
+    });
+    const client = await startNode({ n: 2, bootstrap: server.network.addresses() });
+    await until('they met', () => readyPeers(client) === 1);
+    const ask = (method: number): Promise<Bytes> =>
+      client.network.request(server.network.peerId, method, bytes(), {
+        timeoutMs: 20_000,
+        idleMs: 2_500,
+        maxResponseBytes: MIB,
+      });
+    const before = Date.now();
+    await expect(ask(1)).rejects.toMatchObject({ code: 'REQUEST_TIMEOUT' });
+    expect(Date.now() - before).toBeLessThan(15_000);
+    expect((await ask(2)).length).toBe(MIB);
+  });
+
   it('bounds what waits for one peer, and fails it all when the peer goes', async () => {
     const { server, client, at } = await pair(() => new Promise(() => undefined), {
       requestsInFlight: 2,

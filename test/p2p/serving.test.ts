@@ -176,11 +176,14 @@ class Outlet extends EventTarget {
 
 describe('the least rate', () => {
   it.each([
-    ['less, but for the slices', 12 * KIB, true],
-    ['more, but for the slices', 24 * KIB, false],
-  ])('is taken over ten seconds: %s', async (_name, perSecond, slow) => {
+    ['less, but for the slices', 12 * KIB, 0, true],
+    ['more, but for the slices', 24 * KIB, 0, false],
+    ['more, while others wait for what is reserved', 24 * KIB, 1, true],
+    ['much more, while others wait for what is reserved', 192 * KIB, 1, false],
+  ])('is taken over ten seconds: %s', async (_name, perSecond, others, slow) => {
     let now = 0;
-    const account = new ServingAccount(DEFAULT_LIMITS, new Budget(DEFAULT_LIMITS.servedBytes), () => now);
+    const budget = new Budget(DEFAULT_LIMITS.servedBytes);
+    const account = new ServingAccount(DEFAULT_LIMITS, budget, () => now);
     const server = new BulkServer({
       limits: DEFAULT_LIMITS,
       now: () => now,
@@ -194,6 +197,7 @@ describe('the least rate', () => {
     const running = server.run(outlet as unknown as Stream);
     outlet.receive(encodeRequest(1, 1, 2 * MIB, bytes()));
     await until('the answer is there', () => server.queuedBytes > 0);
+    for (let i = 0; i < others; i++) void budget.acquire(DEFAULT_LIMITS.servedBytes + 1);
     const verdicts: boolean[] = [];
     for (let second = 0; second <= 40; second++) {
       verdicts.push(server.tooSlow());
