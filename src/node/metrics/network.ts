@@ -76,6 +76,8 @@ const NAMED: Readonly<Record<string, Take>> = {
   'bulk.asked.refused': dropped('bulk-asked'),
   'bulk.served.inflight': length('bulk-served'),
   'bulk.served.queue.bytes': bytes('bulk-served'),
+  'buffered.bytes': (m, value) => m.set('kryder_streams_buffered_bytes', value),
+  'stray.errors': (m, value) => m.total('kryder_stray_errors_total', value),
   'bulk.served.free.bytes': (m, value) => m.set('kryder_serving_free_bytes', value),
   'gossip.pending': length('gossip'),
   'gossip.pending.bytes': bytes('gossip'),

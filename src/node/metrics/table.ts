@@ -161,6 +161,14 @@ const NETWORK = {
     help: 'Bytes of each lane, as framed before encryption',
     labels: { lane: ['hello', 'votes', 'proposals', 'bulk', 'gossip'], direction: ['sent', 'received'] },
   },
+  kryder_streams_buffered_bytes: {
+    kind: 'gauge',
+    help: 'What the streams of all connections hold, not read or not sent yet',
+  },
+  kryder_stray_errors_total: {
+    kind: 'counter',
+    help: 'Errors of the network libraries on dying streams that nobody could catch',
+  },
   kryder_serving_free_bytes: { kind: 'gauge', help: 'What is left of the budget for large answers to peers' },
 } as const satisfies Section;
 
