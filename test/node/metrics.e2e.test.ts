@@ -85,6 +85,8 @@ async function feed(): Promise<Samples> {
     'votes.queue.bytes': 300,
     'proposals.dropped': 2,
     'inbound.evicted': 4,
+    'buffered.bytes': 14,
+    'stray.errors': 15,
     'peers.persistent': 5,
   });
   recordNode(metrics, {
@@ -285,6 +287,8 @@ const CHECKS: Record<MetricName, () => void | Promise<void>> = {
       }
     }
   },
+  kryder_streams_buffered_bytes: () => expect(fed.at('kryder_streams_buffered_bytes')).toBe(14),
+  kryder_stray_errors_total: () => expect(fed.at('kryder_stray_errors_total')).toBe(15),
   kryder_serving_free_bytes: () =>
     expect(well.at('kryder_serving_free_bytes')).toBe(DEFAULT_LIMITS.servedBytes),
 
