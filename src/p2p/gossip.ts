@@ -18,6 +18,9 @@ const RESULT: Record<Verdict, TopicValidatorResult> = {
   reject: TopicValidatorResult.Reject,
 };
 
+/** Peers whose rates are remembered. */
+const MAX_RATES = 1_024;
+
 export function transactionTopic(genesisHash: Bytes): string {
   return `/kryder/${toHex(genesisHash.subarray(0, 4))}/transactions/1`;
 }
@@ -154,6 +157,11 @@ export class TransactionGossip {
         bytes: new TokenBucket(limits.gossipBytesPerSecond, 2 * limits.gossipBytesPerSecond, now),
       };
       this.#rates.set(peer, rates);
+      // a message can still arrive after its peer was forgotten
+      for (const oldest of this.#rates.keys()) {
+        if (this.#rates.size <= MAX_RATES) break;
+        this.#rates.delete(oldest);
+      }
     }
     return rates.count.tryTake(1) && rates.bytes.tryTake(size);
   }
