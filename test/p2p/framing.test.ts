@@ -76,4 +76,30 @@ describe('framing', () => {
     decoder.push(Uint8Array.from(header));
     expect(() => decoder.next()).toThrow(expect.objectContaining({ code: 'FRAME_INVALID' }));
   });
+
+  it('puts frames together from any mixture of tiny and large chunks', () => {
+    const sizes = fc.array(fc.oneof(fc.integer({ min: 1, max: 3 }), fc.integer({ min: 400, max: 6_000 })), {
+      minLength: 1,
+      maxLength: 400,
+    });
+    fc.assert(
+      fc.property(sizes, fc.integer({ min: 1, max: 40_000 }), (cuts, length) => {
+        const payload = Uint8Array.from({ length }, (_, i) => i * 7);
+        const sent = concat(frame(payload), frame(payload), frame(payload));
+        const decoder = new FrameDecoder(40_000);
+        const received: Bytes[] = [];
+        for (let at = 0, turn = 0; at < sent.length; turn++) {
+          const size = cuts[turn % cuts.length]!;
+          decoder.push(sent.slice(at, at + size));
+          at += size;
+          // a slow reader: much is waiting when it looks
+          if (turn % 97 !== 0 && at < sent.length) continue;
+          for (let next = decoder.next(); next !== undefined; next = decoder.next()) received.push(next);
+        }
+        expect(received.map((one) => Buffer.compare(one, payload))).toEqual([0, 0, 0]);
+        expect(decoder.buffered).toBe(0);
+      }),
+      { numRuns: 60 },
+    );
+  });
 });
