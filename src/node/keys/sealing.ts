@@ -10,7 +10,7 @@ import { createCipheriv, createDecipheriv, randomBytes, scrypt } from 'node:cryp
 import { type Bytes, concat, plain, utf8 } from '../../codec/bytes.ts';
 
 export interface ScryptCost {
-  /** A power of two. Memory is 128·n·r bytes, work n·r·p. */
+  /** A power of two. Memory is 128·r·(n + p) bytes, work n·r·p. */
   readonly n: number;
   readonly r: number;
   readonly p: number;
@@ -21,6 +21,8 @@ export const DEFAULT_COST: ScryptCost = { n: 2 ** 17, r: 8, p: 1 };
 const MAX_MEMORY = 256 * 1024 ** 2;
 /** Eight times the default's. */
 const MAX_WORK = 2 ** 23;
+/** Blocks that are hashed before and after the work proper, r·p of them: 32 times the default's. */
+const MAX_BLOCKS = 2 ** 8;
 
 export const SALT_BYTES = 32;
 export const NONCE_BYTES = 12;
@@ -43,7 +45,13 @@ export const sealedBytes = (length: number): number => length + TAG_BYTES;
 export function costIsBearable({ n, r, p }: ScryptCost): boolean {
   const whole = [n, r, p].every((value) => Number.isSafeInteger(value) && value >= 1 && value <= 2 ** 24);
   return (
-    whole && n >= 2 && Number.isInteger(Math.log2(n)) && 128 * n * r <= MAX_MEMORY && n * r * p <= MAX_WORK
+    whole &&
+    n >= 2 &&
+    Number.isInteger(Math.log2(n)) &&
+    Math.log2(n) < 16 * r && // a rule of scrypt's own
+    r * p <= MAX_BLOCKS &&
+    128 * r * (n + p) <= MAX_MEMORY &&
+    n * r * p <= MAX_WORK
   );
 }
 
