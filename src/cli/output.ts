@@ -92,9 +92,17 @@ function plain(text: string): string {
   return text.replace(/[\p{Cc}\p{Bidi_Control}]/gu, (c) => (c === '\n' ? c : '?'));
 }
 
+const ignore = (): void => {};
+
+/** Standard error. Where nobody reads it, or its disk is full, the exit status speaks alone: it must not change. */
+function standardError(): NodeJS.WriteStream {
+  if (process.stderr.listenerCount('error', ignore) === 0) process.stderr.on('error', ignore);
+  return process.stderr;
+}
+
 /** A remark for people on standard error: progress, a warning. */
 export function remark(text: string): void {
-  process.stderr.write(`${plain(text)}\n`);
+  standardError().write(`${plain(text)}\n`);
 }
 
 /** One line of JSON on standard output. */
@@ -154,8 +162,8 @@ export async function reportFailure(error: unknown, json: boolean): Promise<Exit
   if (json)
     await printJson({ error: { code, message: advice === undefined ? message : `${message}; ${advice}` } });
   else {
-    await write(process.stderr, plain(`kryder: ${message} (${code})\n`));
-    if (advice !== undefined) await write(process.stderr, `  ${advice}\n`);
+    await write(standardError(), plain(`kryder: ${message} (${code})\n`));
+    if (advice !== undefined) await write(standardError(), plain(`  ${advice}\n`));
   }
   return exit;
 }

@@ -29,6 +29,8 @@ function wrong(what: string): never {
 
 /** A value as it is shown in an error: quoted and cut. */
 function quoted(value: unknown): string {
+  // What is no single value may be nested deeper than anything can be written out.
+  if (typeof value === 'object' && value !== null) return Array.isArray(value) ? 'a list' : 'an object';
   const text = JSON.stringify(value) ?? String(value);
   return text.length > 100 ? `${text.slice(0, 100)}…` : text;
 }

@@ -9,7 +9,9 @@ import { ProtocolError } from '../codec/errors.ts';
 import { LOG_PARTS, type LogLevels, type LogPart } from '../config/log-levels.ts';
 import { type Configuration, printSetting } from '../config/resolve.ts';
 import { SETTING_NAMES } from '../config/settings.ts';
+import { LogOutput } from './log-output.ts';
 
+const STANDARD_ERROR = 2;
 const MAX_TEXT = 500;
 const MAX_STACK = 4_000;
 const MAX_ITEMS = 32;
@@ -72,7 +74,7 @@ export function createLogs(levels: LogLevels, destination?: DestinationStream): 
         log: (fields) => boundedFields(fields, 0),
       },
     },
-    destination ?? pino.destination({ dest: 2, sync: true }),
+    destination ?? new LogOutput(STANDARD_ERROR),
   );
   const parts = Object.keys(LOG_PARTS) as LogPart[];
   const loggers = new Map(

@@ -154,6 +154,9 @@ describe('a value that is wrong', () => {
       expect(problemsOf({ file: file({ workers: value }) })).toContain('workers, given by');
     }
     expect(problemsOf({ file: file({ api: { host: 'a', port: 1 } }) })).toContain('is no string');
+    const nested = JSON.parse(`${'['.repeat(100_000)}${']'.repeat(100_000)}`) as unknown;
+    for (const name of ['workers', 'listen', 'api', 'metrics', 'mempoolBytes', 'logLevel'])
+      expect(problemsOf({ file: file({ [name]: nested }) })).toContain('a list');
     expect(problemsOf({ file: file({ deny: Array(1_025).fill('10.0.0.1') }) })).toContain('these are 1025');
     const long = problemsOf({ file: file({ logLevel: 'x'.repeat(100_000) }) });
     expect(long.length).toBeLessThan(600);

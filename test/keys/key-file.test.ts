@@ -127,6 +127,10 @@ describe('an encrypted key file', () => {
       { r: 2 ** 24 },
       { p: 2 ** 24 },
       { n: 2 ** 17, r: 8, p: 64 },
+      // Little work by its product, and gigabytes or minutes all the same; no scrypt at all.
+      { n: 2, r: 1, p: 2 ** 22 },
+      { n: 2, r: 2 ** 22, p: 1 },
+      { n: 2 ** 17, r: 1, p: 1 },
       { n: 17 },
       { n: 1 },
       { n: 0 },
@@ -241,6 +245,12 @@ describe('passphrases', () => {
       await writeFile(path('p'), `${PASSPHRASE}${end}`, { mode: 0o600 });
       expect(await readPassphraseFile(path('p'))).toBe(PASSPHRASE);
     }
+    await writeFile(path('p'), Buffer.from('zw\xf6lf Zeichen', 'latin1'));
+    await expect(readPassphraseFile(path('p'))).rejects.toMatchObject({
+      code: 'PASSPHRASE_FILE',
+      message: expect.stringContaining('UTF-8'),
+    });
+    await writeFile(path('p'), PASSPHRASE);
     await symlink(path('p'), path('link'));
     expect(await readPassphraseFile(path('link'))).toBe(PASSPHRASE);
     await chmod(path('p'), 0o640);

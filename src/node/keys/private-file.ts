@@ -31,7 +31,12 @@ async function readBounded(file: FileHandle, most: number, refuse: Refuse): Prom
     length += bytesRead;
     if (length > most) refuse(`is too long: more than ${most} bytes`);
   }
-  return new TextDecoder().decode(bytes.subarray(0, length));
+  try {
+    return new TextDecoder('utf-8', { fatal: true }).decode(bytes.subarray(0, length));
+  } catch {
+    // Putting signs in the place of what is none would make one passphrase of many.
+    return refuse('is no text in UTF-8');
+  }
 }
 
 /** The text of a file of at most `most` bytes that nobody but its owner can read, or undefined without one. */
@@ -99,8 +104,8 @@ export async function createPrivateFile(path: string, text: string, refuse: Refu
     // Unlike a rename, a link never replaces what is there.
     await link(temporary, path);
   } catch (error) {
-    const { code, message } = error as NodeJS.ErrnoException;
-    refuse(code === 'EEXIST' ? 'exists already and is not overwritten' : message);
+    const { code } = error as NodeJS.ErrnoException;
+    refuse(code === 'EEXIST' ? 'exists already and is not overwritten' : reasonOf(error));
   } finally {
     await rm(temporary, { force: true });
   }
@@ -114,7 +119,7 @@ export async function replacePrivateFile(path: string, text: string, refuse: Ref
     await rename(temporary, path);
   } catch (error) {
     await rm(temporary, { force: true });
-    refuse((error as Error).message);
+    refuse(reasonOf(error));
   }
   await syncDirectory(dirname(path));
 }
