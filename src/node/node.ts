@@ -375,12 +375,13 @@ class KryderNode implements RunningNode {
     const { path: directory, consensusKey } = this.#directory;
     const { publicKey } = consensusKey!.key;
     const place = { directory, disk, set: this.#set, genesisHash: this.#genesisHash, publicKey };
+    // The lock comes first: who is refused it has not begun to vote here.
+    const lock = await lockConsensusKey(consensusKey!.seed, directory);
+    this.#keep(() => lock.release());
     if ((await admitSigner(place, height)) === 'begins')
       this.#logs('keys').warn(
         'this consensus key begins to vote here; if it ever voted elsewhere, stop now and import its history',
       );
-    const lock = await lockConsensusKey(consensusKey!.seed, directory);
-    this.#keep(() => lock.release());
   }
 
   #peers(network: Network): Peers {

@@ -19,6 +19,7 @@ import { type Bytes, EMPTY_BYTES, equal, keyOf, plain, readU64, toHex, u64, utf8
 import { ProtocolError } from '../codec/errors.ts';
 import { reasonOf } from '../system/problems.ts';
 import { packPlace, packTip, type Tip, type TransactionPlace, unpackPlace, unpackTip } from './records.ts';
+import { isThere } from './whole-file.ts';
 
 const FORMAT = 1;
 const BUCKET = {
@@ -80,6 +81,36 @@ export interface FinalisedBatch {
   readonly changes: readonly StateChange[];
 }
 
+function isLocked(error: unknown): boolean {
+  const cause = error instanceof Error ? error.cause : undefined;
+  return (cause as { code?: string } | undefined)?.code === 'LEVEL_LOCKED';
+}
+
+function lockedError(directory: string): ProtocolError {
+  return new ProtocolError(
+    'DATABASE_LOCKED',
+    `another process uses the data directory ${directory}; stop it first`,
+  );
+}
+
+/**
+ * Keeps everybody else from opening the store at `directory`, for work on what stands beside it; returns how to let
+ * go. The system's own lock is what sees across containers. One that is not there or is damaged is nobody's.
+ * Throws `DATABASE_LOCKED`.
+ */
+export async function holdDatabase(directory: string): Promise<() => Promise<void>> {
+  const nothing = async (): Promise<void> => {};
+  if (!(await isThere(directory))) return nothing;
+  const db = new ClassicLevel(directory, { createIfMissing: false });
+  try {
+    await db.open();
+  } catch (error) {
+    if (isLocked(error)) throw lockedError(directory);
+    return nothing;
+  }
+  return () => db.close();
+}
+
 export class ChainDatabase {
   readonly #db: ClassicLevel<Bytes, Bytes>;
   readonly #cache = new Map<string, Bytes>();
@@ -114,12 +145,10 @@ export class ChainDatabase {
       await db.open();
     } catch (error) {
       const cause = error instanceof Error ? error.cause : undefined;
-      const locked = (cause as { code?: string } | undefined)?.code === 'LEVEL_LOCKED';
+      if (isLocked(error)) throw lockedError(directory);
       throw new ProtocolError(
-        locked ? 'DATABASE_LOCKED' : 'DATABASE_UNREADABLE',
-        locked
-          ? `another process uses the data directory ${directory}; stop it first`
-          : `the database in ${directory} cannot be opened: ${reasonOf(cause ?? error)}`,
+        'DATABASE_UNREADABLE',
+        `the database in ${directory} cannot be opened: ${reasonOf(cause ?? error)}`,
       );
     }
     try {

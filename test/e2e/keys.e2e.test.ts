@@ -89,9 +89,12 @@ it('a second process on a data directory, or with its key, is told who is there'
     status: 8,
     code: 'DATA_DIRECTORY_IN_USE',
   });
-  const other = await kryder('node', '--dir', await elsewhere('second'));
+  const second = await elsewhere('second');
+  const other = await kryder('node', '--dir', second);
   expect(other).toMatchObject({ status: 8, code: 'CONSENSUS_KEY_IN_USE' });
   expect(other.message).toContain(first);
+  // It has not begun to vote there: whoever starts it when the first is gone is warned.
+  expect(await readFile(join(second, 'signing.json'), 'utf8')).toContain('"none"');
   // Nobody was disturbed, and a killed process holds nothing.
   await net.kill(0);
   await net.restart([0]);

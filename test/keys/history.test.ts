@@ -8,9 +8,11 @@ import { Signer } from '../../src/consensus/signer.ts';
 import { NULLIFY } from '../../src/consensus/types.ts';
 import { createValidatorSet } from '../../src/consensus/validator-set.ts';
 import { signingKey } from '../../src/crypto/keys.ts';
+import { genesisEntries } from '../../src/ledger/genesis.ts';
 import { initDataDirectory } from '../../src/node/data-directory.ts';
 import { admitSigner, openJournal, type SigningPlace } from '../../src/node/keys/signing-guard.ts';
 import { beginHistory, exportHistory, importHistory } from '../../src/node/keys/signing-history.ts';
+import { ChainDatabase } from '../../src/storage/database.ts';
 import { FileDisk } from '../../src/storage/journal-disk.ts';
 import { newGenesis } from '../../src/story/new-genesis.ts';
 
@@ -156,6 +158,46 @@ describe('moving a validator', () => {
     });
     await initDataDirectory(path('follower'), genesis, {}, {});
     await expect(importHistory(path('follower'), path('1'))).rejects.toThrow(code('KEY_FILE'));
+  });
+
+  it('takes a history that ends before what was only followed here, and signs above both', async () => {
+    await make('a');
+    await vote('a', [5]);
+    await exportHistory(path('a'), path('1'));
+    // As docs/keys.md has it: a follower first, the key when it has caught up.
+    await initDataDirectory(path('b'), genesis, {}, {});
+    const disk = await FileDisk.open(join(path('b'), 'journal'));
+    const set = createValidatorSet(0, genesis.seed, genesis.validators);
+    const journal = await Journal.open({
+      disk,
+      set,
+      genesisHash: genesisHash(genesis),
+      randomBytes: (length) => new Uint8Array(length).fill(7),
+    });
+    journal.append({ type: 'floor', view: 900 });
+    await journal.commit();
+    await journal.close();
+    await disk.close();
+    await cp(join(path('a'), 'consensus.key.json'), join(path('b'), 'consensus.key.json'));
+    await expect(vote('b', [901], 900)).rejects.toThrow(code('JOURNAL_MISSING'));
+    expect(await importHistory(path('b'), path('1'))).toMatchObject({ view: 900, serial: 1 });
+    expect(await vote('b', [6, 900, 901], 900)).toEqual(['SIGN_BELOW_FLOOR', 'SIGN_BELOW_FLOOR', 'signed']);
+    expect(await exportHistory(path('b'), path('2'))).toMatchObject({ view: 901, serial: 2 });
+  });
+
+  it('is refused while somebody has the database, whom the lock of the directory does not show', async () => {
+    await make('a');
+    await vote('a', [5]);
+    const hash = genesisHash(genesis);
+    const entries = () => genesisEntries({ ...genesis, genesisHash: hash });
+    const open = () => ChainDatabase.open(join(path('a'), 'db'), { hash, entries });
+    const database = await open();
+    await expect(exportHistory(path('a'), path('1'))).rejects.toThrow(code('DATABASE_LOCKED'));
+    await expect(beginHistory(path('a'), 9)).rejects.toThrow(code('DATABASE_LOCKED'));
+    await database.close();
+    expect(await vote('a', [6])).toEqual(['signed']);
+    await exportHistory(path('a'), path('1'));
+    await (await open()).close();
   });
 
   it('refuses a history that ends before what was signed here', async () => {

@@ -52,7 +52,12 @@ export class JournalState {
 
   /** The key, which is `signer` in the set, has signed nothing above this view, as far as is known here. */
   signedUpTo(signer: number, publicKey: Bytes): number {
-    let highest = Math.max(this.#floor, this.historyOf(publicKey)?.view ?? 0);
+    return Math.max(this.#floor, this.votedUpTo(signer, publicKey));
+  }
+
+  /** The highest view that the key is known to have signed in, here or in its history. Votes up to the floor are forgotten. */
+  votedUpTo(signer: number, publicKey: Bytes): number {
+    let highest = this.historyOf(publicKey)?.view ?? 0;
     for (const [view, votes] of this.#votes) {
       if (view > highest && votes.some((vote) => vote.signer === signer)) highest = view;
     }

@@ -14,6 +14,7 @@ import { removeMark } from '../../consensus/journal/mark.ts';
 import { MAX_SERIAL } from '../../consensus/journal/records.ts';
 import { createValidatorSet, indexOfKey } from '../../consensus/validator-set.ts';
 import { MAX_VIEW } from '../../consensus/vote.ts';
+import { holdDatabase } from '../../storage/database.ts';
 import { FileDisk } from '../../storage/journal-disk.ts';
 import { dataDirectoryFiles, readGenesisFile } from '../data-directory.ts';
 import { inspectKeyFile } from './key-file.ts';
@@ -84,14 +85,19 @@ async function readHistoryFile(path: string): Promise<SigningHistory> {
   return parsed.data;
 }
 
-/** Works on the directory's journal while no node does. */
+/**
+ * Works on the directory's journal while no node does. A node in another container does not see the lock of the
+ * directory, but has the database.
+ */
 async function withPlace<T>(
   directory: string,
   work: (place: SigningPlace, index: number) => Promise<T>,
 ): Promise<T> {
   const lock = await lockDataDirectory(directory);
+  let letGo: (() => Promise<void>) | undefined;
   try {
     const files = dataDirectoryFiles(directory);
+    letGo = await holdDatabase(files.database);
     const genesis = await readGenesisFile(files.genesis);
     const set = createValidatorSet(0, genesis.seed, genesis.validators);
     const { publicKey } = await inspectKeyFile(files.consensusKey, 'consensus');
@@ -109,6 +115,7 @@ async function withPlace<T>(
       await disk.close();
     }
   } finally {
+    await letGo?.();
     await lock.release();
   }
 }
@@ -188,20 +195,22 @@ export function importHistory(directory: string, file: string, undo = false): Pr
       const moves = await movesOf(place, journal);
       const again = undo && moves.retired && moves.serial === history.serial;
       if (!again && history.serial <= moves.serial) throw notNewer(file, moves);
-      const signed = journal.state.signedUpTo(index, place.publicKey);
-      if (history.view < signed) {
+      const { publicKey } = history;
+      const voted = journal.state.votedUpTo(index, publicKey);
+      if (history.view < voted) {
         throw new ProtocolError(
           'HISTORY_OLD',
-          `"${file}" ends at view ${history.view}, but this key has signed up to view ${signed} here: a newer ` +
+          `"${file}" ends at view ${history.view}, but this key has signed up to view ${voted} here: a newer ` +
             'history is needed',
         );
       }
-      const { publicKey, view } = history;
+      // A directory that only followed may well be further than the one that voted.
+      const view = Math.max(history.view, journal.state.signedUpTo(index, publicKey));
       const serial = again ? history.serial + 1 : history.serial;
       journal.append({ type: 'history', publicKey, serial, view, retired: false });
       await journal.commit();
       await mark(place, 'begun', serial);
-      return history;
+      return { ...history, view };
     } finally {
       await journal.close();
     }
