@@ -311,6 +311,7 @@ export const OTHER_VARIABLES: Readonly<Record<string, string>> = {
   KRYDER_PASSPHRASE:
     'passphrase of key files, where no file with it is named; a process takes it out of its environment when it reads it',
   KRYDER_NEW_PASSPHRASE: 'the new one, for `kryder keys passphrase`',
+  KRYDER_NEW_PASSPHRASE_FILE: 'the file that holds it',
   KRYDER_FAIL_POINT: 'for tests of crashes: the named place at which the process shall die',
 };
 

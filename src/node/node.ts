@@ -422,7 +422,7 @@ class KryderNode implements RunningNode {
       },
       'final',
     );
-    recordFinal(this.#operation!.metrics, event);
+    recordFinal(this.#operation!.metrics, event, this.#sync?.active !== true);
     this.#backend?.announce(event);
   }
 

@@ -68,7 +68,7 @@ export class Operation {
     this.handles = handles;
     const { settings, directory, parameters } = options;
     this.#disk = new DiskWatcher({
-      path: directory.path,
+      paths: [directory.path, directory.database, directory.journal],
       warnBytes: settings.diskWarnBytes,
       stopBytes: settings.diskStopBytes,
       free: freeBytes,

@@ -22,7 +22,7 @@ const levels = (findings: readonly Finding[]): string[] =>
 
 describe('disk', () => {
   const watcher = (free: number): DiskWatcher =>
-    new DiskWatcher({ path: '/data', warnBytes: 2_000, stopBytes: 1_000, free: async () => free });
+    new DiskWatcher({ paths: ['/data'], warnBytes: 2_000, stopBytes: 1_000, free: async () => free });
 
   it.each([
     [2_000, []],
@@ -32,6 +32,22 @@ describe('disk', () => {
     [0, ['DISK_LOW stop']],
   ])('with %i bytes free: %j', async (free, expected) => {
     expect(levels(await watcher(free).check())).toEqual(expected);
+  });
+
+  it('counts where it is scarcest, and only what is there', async () => {
+    const free: Record<string, number> = { '/data': 5_000, '/data/db': 5_000, '/data/journal': 900 };
+    const disk = new DiskWatcher({
+      paths: ['/data', '/data/db', '/data/journal', '/data/later'],
+      warnBytes: 2_000,
+      stopBytes: 1_000,
+      free: async (path) => free[path] ?? Promise.reject(Object.assign(new Error(path), { code: 'ENOENT' })),
+    });
+    const [finding] = await disk.check();
+    expect(finding).toMatchObject({ level: 'stop', message: expect.stringContaining('/data/journal') });
+    expect(disk.free).toBe(900);
+    free['/data/journal'] = 9_000;
+    expect(await disk.check()).toEqual([]);
+    expect(disk.free).toBe(5_000);
   });
 
   it('is asked of a real file system', async () => {

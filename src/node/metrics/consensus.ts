@@ -40,8 +40,9 @@ export function recordReport(metrics: Metrics, report: Report): void {
   }
 }
 
-export function recordFinal(metrics: Metrics, event: FinalEvent): void {
-  metrics.observe('kryder_finality_seconds', event.finalityMs / 1_000);
+/** `live`: the block became final now, and was not caught up with long after. */
+export function recordFinal(metrics: Metrics, event: FinalEvent, live: boolean): void {
+  if (live) metrics.observe('kryder_finality_seconds', event.finalityMs / 1_000);
   metrics.inc('kryder_blocks_final_total', 1);
   metrics.inc('kryder_transactions_final_total', event.transactions);
   metrics.inc('kryder_block_bytes_final_total', event.bytes);

@@ -29,7 +29,7 @@ const CHAIN = {
   kryder_height: { kind: 'gauge', help: 'Height of the last final block that is on disk here' },
   kryder_finality_seconds: {
     kind: 'histogram',
-    help: 'Time from a block’s own time to its being final and on disk here',
+    help: 'Time from a block’s own time to its being final and on disk here; blocks that were caught up with are left out',
     buckets: [0.025, 0.05, 0.1, 0.2, 0.3, 0.5, 0.75, 1, 1.5, 2, 3, 5, 10, 30, 60, 300],
   },
   kryder_last_final_age_seconds: { kind: 'gauge', help: 'Time since a block became final here' },
