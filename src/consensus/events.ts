@@ -155,6 +155,8 @@ export type Report =
   | { readonly type: 'standstill'; readonly view: number; readonly lastFinalized: number }
   /** The signer refused what the state machine asked for: a bug, and a harmless one. */
   | { readonly type: 'refused'; readonly view: number; readonly code: string }
+  /** The own key has signed here what the own journal does not know: a second process has it, or the journal is old. */
+  | { readonly type: 'elsewhere'; readonly view: number }
   /** The application threw; what it was asked for stays pending. */
   | { readonly type: 'application-failed'; readonly during: string; readonly error: unknown };
 

@@ -9,7 +9,7 @@ import { isProtocolError } from '../codec/errors.ts';
 import type { SignatureVerifier, SigningKey } from '../crypto/interfaces.ts';
 import { Pacing } from './engine/pacing.ts';
 import { Engine } from './engine.ts';
-import type { CertificateQuery, Effect, EngineEvent, Judgement } from './events.ts';
+import type { CertificateQuery, Effect, EngineEvent, Judgement, Report } from './events.ts';
 import type {
   Application,
   Clock,
@@ -25,6 +25,7 @@ import { Journal } from './journal/journal.ts';
 import { Signer } from './signer.ts';
 import { type Certificate, NULLIFY, type Proposal, type Vote } from './types.ts';
 import { indexOfKey } from './validator-set.ts';
+import { subjectView } from './vote.ts';
 
 export interface ReplicaOptions extends Instance {
   /** The consensus key; without one, or with one that is not in the set, the replica follows. */
@@ -223,6 +224,7 @@ export class Replica {
     switch (effect.type) {
       case 'journal':
         this.#journal?.append(effect.record);
+        if (effect.record.type === 'certificate') this.#compare(effect.record.certificate);
         break;
       case 'floor':
         this.#signer?.raiseFloor(effect.view);
@@ -238,6 +240,13 @@ export class Replica {
     }
   }
 
+  /** Told before anything that is signed after it. */
+  #compare(certificate: Certificate): void {
+    if (this.#signer?.signedElsewhere(certificate) !== true) return;
+    const view = subjectView(certificate.subject);
+    this.#outgoing.push({ type: 'report', report: { type: 'elsewhere', view } });
+  }
+
   #sign(subject: Vote['subject']): void {
     if (this.#signer === undefined) return;
     try {
@@ -246,8 +255,8 @@ export class Replica {
       this.#outgoing.push(vote);
     } catch (error) {
       if (!isProtocolError(error)) throw error;
-      const view = subject.kind === NULLIFY ? subject.view : subject.proposal.view;
-      this.#outgoing.push({ type: 'report', report: { type: 'refused', view, code: error.code } });
+      const report: Report = { type: 'refused', view: subjectView(subject), code: error.code };
+      this.#outgoing.push({ type: 'report', report });
     }
   }
 

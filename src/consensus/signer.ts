@@ -9,8 +9,17 @@
 import type { Bytes } from '../codec/bytes.ts';
 import { ProtocolError } from '../codec/errors.ts';
 import type { SigningKey } from '../crypto/interfaces.ts';
+import { signersOf } from './certificate.ts';
 import type { Journal } from './journal/journal.ts';
-import { FINALIZE, NOTARIZE, NULLIFY, type Subject, type ValidatorSet, type Vote } from './types.ts';
+import {
+  type Certificate,
+  FINALIZE,
+  NOTARIZE,
+  NULLIFY,
+  type Subject,
+  type ValidatorSet,
+  type Vote,
+} from './types.ts';
 import { indexOfKey } from './validator-set.ts';
 import { kindName, sameSubject, subjectEpoch, subjectView, voteMessage } from './vote.ts';
 
@@ -84,6 +93,21 @@ export class Signer {
   /** The leader of `view` was seen to equivocate: no F is signed there. */
   noteEquivocation(view: number): void {
     if (view > this.#floor) this.#equivocated.add(view);
+  }
+
+  /**
+   * True if a verified certificate holds a vote of this key that the journal does not know of, above everything that
+   * it may have forgotten: another process votes with the key, or this journal is an old copy. No honest history
+   * leads there, since a vote leaves only when its record is durable.
+   */
+  signedElsewhere(certificate: Certificate): boolean {
+    const { subject } = certificate;
+    const view = subjectView(subject);
+    const { state } = this.#journal;
+    if (view <= Math.max(state.floor, this.#history)) return false;
+    if (!signersOf(certificate).includes(this.index)) return false;
+    const own = state.ownVote(this.index, subject.kind, view);
+    return own === undefined || !sameSubject(own.subject, subject);
   }
 
   /**

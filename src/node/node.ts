@@ -35,7 +35,7 @@ import { Exchanged } from './exchanged.ts';
 import { TransactionRelay } from './gossip.ts';
 import { nodeHashBackend } from './hash.ts';
 import { lockConsensusKey } from './keys/locks.ts';
-import { admitSigner } from './keys/signing-guard.ts';
+import { admitSigner, votesElsewhere } from './keys/signing-guard.ts';
 import type { LaneParts } from './lane-parts.ts';
 import { ConsensusLanes, networkHandlers } from './lanes.ts';
 import { apiLimits, mempoolLimits, networkLimits, peerBudgets } from './limits.ts';
@@ -450,6 +450,11 @@ class KryderNode implements RunningNode {
         if (report.code === 'SIGN_BELOW_HISTORY')
           log.info({ view: report.view }, 'no vote yet: this key may have voted in this view elsewhere');
         else log.error({ view: report.view, code: report.code }, 'the signer refused a vote');
+        return;
+      case 'elsewhere':
+        // At once, with what is on its way: the next vote could contradict one that is out.
+        void this.#replica?.stop();
+        this.#fatal(votesElsewhere(this.#directory.path, report.view));
         return;
       case 'application-failed':
         if (this.#stopping === undefined) this.#fatal(report.error);

@@ -125,7 +125,14 @@ describe('an exit status', () => {
         'DATABASE_LOCKED',
       ],
       [EXIT.resource]: ['RESOURCE_DISK', 'RESOURCE_CLOCK', 'RESOURCE_FILE_HANDLES', 'ENOSPC'],
-      [EXIT.unsafe]: ['JOURNAL_MISSING', 'JOURNAL_CORRUPT', 'KEY_RETIRED', 'HISTORY_OLD', 'DATABASE_CORRUPT'],
+      [EXIT.unsafe]: [
+        'JOURNAL_MISSING',
+        'JOURNAL_CORRUPT',
+        'KEY_RETIRED',
+        'KEY_ELSEWHERE',
+        'HISTORY_OLD',
+        'DATABASE_CORRUPT',
+      ],
       [EXIT.usage]: ['SETTING_INVALID', 'KEY_FILE', 'KEY_PLAIN', 'PASSPHRASE_MISSING', 'DATA_DIRECTORY'],
       [EXIT.failed]: ['INTERNAL', 'NODE_STOPPED', 'CHILD_FAILED'],
     };

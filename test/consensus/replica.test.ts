@@ -5,6 +5,7 @@ import type { Application, Floor, RecoveredBody, VerifyResult } from '../../src/
 import { leaderOf } from '../../src/consensus/leader.ts';
 import { Replica } from '../../src/consensus/replica.ts';
 import { type Certificate, NOTARIZE, type Vote } from '../../src/consensus/types.ts';
+import { subjectView } from '../../src/consensus/vote.ts';
 import { SimDisk } from '../simulator/disk.ts';
 import { Prng } from '../simulator/prng.ts';
 import { Scheduler } from '../simulator/scheduler.ts';
@@ -25,6 +26,7 @@ class Bench {
   readonly fatal: unknown[] = [];
   recovered: readonly RecoveredBody[] = [];
   application: Application;
+  onReport: (report: Report) => void = () => undefined;
 
   constructor(members: Committee) {
     this.members = members;
@@ -61,7 +63,13 @@ class Bench {
         sendCertificate: () => undefined,
         requestCertificate: () => undefined,
       },
-      host: { fatal: (error) => this.fatal.push(error), report: (report) => this.reports.push(report) },
+      host: {
+        fatal: (error) => this.fatal.push(error),
+        report: (report) => {
+          this.reports.push(report);
+          this.onReport(report);
+        },
+      },
     });
   }
 
@@ -117,6 +125,24 @@ describe('the replica', () => {
     expect(replica.onVote(vote(1, X(1)), 1)).toEqual({ ok: true, useful: false });
     await bench.run(5_000);
     expect(bench.votes).toEqual([]);
+  });
+
+  it('tells of a vote of its key that it did not give, before it gives another', async () => {
+    const bench = new Bench(members(false));
+    const replica = await bench.started(0);
+    const { certificate } = bench.members;
+    const elsewhere = () => bench.reports.filter(({ type }) => type === 'elsewhere');
+    replica.onCertificate(certificate(X(1), [1, 2, 3]), 'peer');
+    await bench.run(5_000);
+    expect(elsewhere()).toEqual([]);
+    expect(bench.votes.map(({ subject }) => subjectView(subject))).toContain(2);
+    bench.onReport = ({ type }) => {
+      if (type === 'elsewhere') void replica.stop();
+    };
+    replica.onCertificate(certificate(F(proposal(9, 0)), [0, 1, 2]), 'peer');
+    await bench.run(5_000);
+    expect(elsewhere()).toEqual([{ type: 'elsewhere', view: 9 }]);
+    expect(bench.votes.map(({ subject }) => subjectView(subject)).filter((view) => view > 2)).toEqual([]);
   });
 
   it('gives the bodies back after a restart, and proposes the same block again', async () => {

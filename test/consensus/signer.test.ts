@@ -106,6 +106,30 @@ describe('the signer', () => {
     await expect(open()).rejects.toThrow(code('KEY_RETIRED'));
   });
 
+  it('knows a vote of its key that the journal does not know, and no other', async () => {
+    const { open, wait, disk } = stage();
+    const { certificate } = committee();
+    const before = await open();
+    before.journal.append({ type: 'floor', view: 5 });
+    before.journal.append({ type: 'history', publicKey: key.publicKey, serial: 1, view: 9, retired: false });
+    await wait(before.journal.commit());
+    disk.crash();
+    const { signer } = await open();
+    await wait(signer.sign(N(proposal(12, 11))));
+    await wait(signer.sign(X(13)));
+    const elsewhere = (subject: Subject, ...signers: number[]): boolean =>
+      signer.signedElsewhere(certificate(subject, signers));
+    // Own votes, others' votes, and what lies below floor or history.
+    expect(elsewhere(N(proposal(12, 11)), 0, 1, 2)).toBe(false);
+    expect(elsewhere(X(13), 1, 2, 3)).toBe(false);
+    expect(elsewhere(F(proposal(12, 11)), 0, 1, 3)).toBe(false);
+    for (const view of [4, 5, 9]) expect(elsewhere(F(proposal(view, view - 1)), 0, 1, 2)).toBe(false);
+    // Another kind, another view, another block.
+    expect(elsewhere(F(proposal(12, 11)), 0, 1, 2)).toBe(true);
+    expect(elsewhere(X(10), 0, 1, 2)).toBe(true);
+    expect(elsewhere(N(proposal(12, 11, 'twin')), 0, 1, 2)).toBe(true);
+  });
+
   it('refuses a key that is not in the set', async () => {
     const { open } = stage();
     const { journal } = await open();

@@ -239,6 +239,7 @@ export class SimNode implements Endpoint {
       }
       case 'conflict':
       case 'refused':
+      case 'elsewhere':
       case 'application-failed':
         this.#trace(`${report.type}`);
         if (honest) oracle.violation(`${this.name}: ${JSON.stringify(report, stringify)}`);

@@ -63,6 +63,17 @@ function retired(directory: string): ProtocolError {
   );
 }
 
+/** Ends a validator whose key has signed what its journal does not know. */
+export function votesElsewhere(directory: string, view: number): ProtocolError {
+  return new ProtocolError(
+    'KEY_ELSEWHERE',
+    `this consensus key has voted in view ${view}, and the journal in ${directory} does not know of it: another ` +
+      'process votes with the key, or the journal is an old copy; two that vote get the key punished: find the other ' +
+      `one and decide which of them goes on, or move ${directory}/journal away and let the history begin above every ` +
+      `view that the key can have voted in with "kryder keys history begin --dir ${directory} --above VIEW" (docs/keys.md)`,
+  );
+}
+
 /** The serial of a history that was imported into the journal after the one with this serial. */
 async function serialSince(place: SigningPlace, serial: number): Promise<number | undefined> {
   const journal = await openJournal(place);
