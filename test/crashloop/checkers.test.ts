@@ -2,6 +2,7 @@
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import { createLogs } from '../../src/node/log.ts';
 import { FAIL_POINTS } from '../../src/storage/fail-points.ts';
 import { F, N, proposal, X } from '../consensus/support.ts';
 import { CONFLICTS, judgeLog } from './logs.ts';
@@ -155,11 +156,16 @@ describe('coins', () => {
 
 describe('logs', () => {
   it('tell of conflicting votes and of errors, and of nothing else', () => {
-    const line = (level: number, msg: string): string => JSON.stringify({ level, msg });
-    const text = [line(40, CONFLICTS[0]), line(50, CONFLICTS[1]), line(50, 'a request failed')];
-    const found = judgeLog([...text, line(40, 'a warning'), '{"level":60,"ms', ''].join('\n'));
+    const lines: string[] = [];
+    const log = createLogs({ all: 'info', parts: {} }, { write: (line) => void lines.push(line) })('node');
+    log.warn(CONFLICTS[0]);
+    log.error(CONFLICTS[1]);
+    log.error('a request failed');
+    log.fatal('the node cannot go on and stops');
+    log.warn('a warning');
+    const found = judgeLog(`${lines.join('')}{"level":"fatal","ms`);
     expect(found.conflicts).toHaveLength(2);
-    expect(found.errors).toEqual([text[2]]);
+    expect(found.errors.map((line) => `${line}\n`)).toEqual([lines[2], lines[3]]);
   });
 
   it('are read for what the node really says', async () => {

@@ -7,7 +7,7 @@ export const CONFLICTS = [
   'two certificates exclude each other: more than a third of the stake is dishonest',
 ] as const;
 
-const ERROR_LEVEL = 50;
+const ERROR_LEVELS: readonly unknown[] = ['error', 'fatal'];
 const MAX_CHUNK = 64 * 1024 * 1024;
 
 export interface LogFindings {
@@ -27,7 +27,7 @@ export function judgeLog(text: string): LogFindings {
       continue;
     }
     if (CONFLICTS.some((phrase) => phrase === entry.msg)) conflicts.push(line);
-    else if (typeof entry.level === 'number' && entry.level >= ERROR_LEVEL) errors.push(line);
+    else if (ERROR_LEVELS.includes(entry.level)) errors.push(line);
   }
   return { conflicts, errors };
 }
