@@ -115,6 +115,8 @@ export interface AdmissionOptions {
   readonly now?: () => number;
   /** A transaction, by the key of its wire hash, waits no longer: it is in a final block, or was dropped. */
   readonly onLeft?: (wireKey: string) => void;
+  /** One that waited was dropped; `peer` is the one it came from, if not from an own user. */
+  readonly onDropped?: (id: Bytes, code: string, peer: string | undefined) => void;
 }
 
 const laneOf = (source: Source): Origin => {
@@ -149,6 +151,7 @@ export class Admissions {
         this.#verified.put(wireKey, tx);
         if (source !== undefined) this.#charge(source);
         options.onLeft?.(wireKey);
+        options.onDropped?.(tx.id, code, source);
       },
       included: ({ wireKey }) => options.onLeft?.(wireKey),
     });

@@ -165,6 +165,7 @@ class KryderNode implements RunningNode {
       },
     );
     this.#keep(() => database.close());
+    logs('storage').info({ height: database.tip.height }, 'database opened');
     const ledger = await loadLedger(database, logs('ledger'));
     const replay = loadReplay(database, genesis);
     logs('ledger').info({ remembered: replay.size }, 'replay memory read');
@@ -194,6 +195,8 @@ class KryderNode implements RunningNode {
       chain: () => chain,
       peerBudgets: peerBudgets(settings),
       onLeft: (wireKey) => this.#own?.left(wireKey),
+      onDropped: (id, code, peer) =>
+        logs('mempool').debug({ id, code, peer }, 'dropped a transaction that waited'),
     });
     this.#admissions = admissions;
 

@@ -1,3 +1,5 @@
+import { readdir, readFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { ProtocolError } from '../../src/codec/errors.ts';
 import { LOG_PARTS, logLevels } from '../../src/config/log-levels.ts';
@@ -23,6 +25,16 @@ describe('the log', () => {
       });
     }
     expect(lines.every((line) => line.endsWith('\n') && line.indexOf('\n') === line.length - 1)).toBe(true);
+  });
+
+  it('has no part that never speaks', async () => {
+    const folder = join(import.meta.dirname, '../../src/node');
+    const names = (await readdir(folder, { recursive: true })).filter((name) => name.endsWith('.ts'));
+    const texts = await Promise.all(names.map((name) => readFile(join(folder, name), 'utf8')));
+    const silent = Object.keys(LOG_PARTS).filter(
+      (part) => !texts.some((text) => text.includes(`ogs('${part}')`)),
+    );
+    expect(silent).toEqual([]);
   });
 
   it('takes each part at its own level, more or less than the others', () => {
