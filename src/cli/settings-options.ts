@@ -15,8 +15,11 @@ export function withSettings(command: Command): Command {
       if (kind.placeholder === undefined) {
         const [on, off] = [flagOf(name), flagOf(name).replace('--', '--no-')];
         const state = `${shown === on ? 'off' : 'on'} unless this is given`;
-        command.addOption(new Option(shown, `${meaning} (${state})`).helpGroup(heading));
-        command.addOption(new Option(shown === on ? off : on).hideHelp());
+        // In this order: a flag of which commander knows only the `--no-` form is on by itself.
+        for (const flag of [on, off]) {
+          const option = new Option(flag, `${meaning} (${state})`).helpGroup(heading);
+          command.addOption(option.hideHelp(flag !== shown));
+        }
         continue;
       }
       const more = kind.list ? '; may be repeated' : '';

@@ -68,7 +68,24 @@ export interface RunningNode {
 /** No final block for so long makes a node unhealthy, in block intervals. */
 const UNHEALTHY_INTERVALS = 30;
 
+/** A part that takes longer to stop is left behind: what must survive is on the disk before it is needed. */
+const STOP_PART_MS = 10_000;
+
 const sleep = (ms: number, signal: AbortSignal): Promise<void> => delay(ms, undefined, { signal });
+
+/** Whether the work was done in so many milliseconds; rejects as it does. */
+async function within(ms: number, work: () => Promise<void> | void): Promise<boolean> {
+  const timer = new AbortController();
+  const late = sleep(ms, timer.signal).then(
+    () => false,
+    () => true,
+  );
+  try {
+    return await Promise.race([Promise.resolve(work()).then(() => true), late]);
+  } finally {
+    timer.abort();
+  }
+}
 
 class KryderNode implements RunningNode {
   apiUrl = '';
@@ -519,7 +536,7 @@ class KryderNode implements RunningNode {
       this.#log.info('stopping');
       for (const undo of this.#undo.reverse()) {
         try {
-          await undo();
+          if (!(await within(STOP_PART_MS, undo))) this.#log.warn('a part did not stop in time: left behind');
         } catch (cause) {
           this.#log.warn({ err: cause }, 'a part did not stop cleanly');
         }

@@ -8,7 +8,7 @@ import * as init from '../../src/cli/commands/init.ts';
 import * as node from '../../src/cli/commands/node.ts';
 import { EXIT, exitOf } from '../../src/cli/output.ts';
 import { withoutSettings } from '../../src/config/resolve.ts';
-import { SETTING_NAMES, shownFlagOf } from '../../src/config/settings.ts';
+import { flagOf, SETTING_NAMES, settingOf, shownFlagOf, variableOf } from '../../src/config/settings.ts';
 import { run as runIn } from './run.ts';
 
 const run = (...args: string[]) => runIn([config, devnet, init, node], ...args);
@@ -48,6 +48,32 @@ describe('kryder config', () => {
     expect(out).toContain('10.0.0.0/8, 192.0.2.1  (KRYDER_DENY)');
     expect(out).toMatch(/workers +3 {2}\(.*node\.json\)/);
     expect(out).toMatch(/allow +\(none\) {2}\(default\)/);
+  });
+
+  it('says of every setting that nobody chose that it is left to its default', async () => {
+    const { json } = await run('config', '--json');
+    const origins = Object.values(json.settings as Record<string, { from: string }>);
+    expect(new Set(origins.map(({ from }) => from))).toEqual(new Set(['default']));
+  });
+
+  it('takes a switch from wherever it was set, on or off', async () => {
+    const names = SETTING_NAMES.filter((name) => settingOf(name).kind.placeholder === undefined);
+    expect(names).toContain('metrics');
+    for (const name of names) {
+      for (const value of [true, false]) {
+        const shown = async (...flags: string[]) => {
+          const { json } = await run('config', '--dir', dir, ...flags, '--json');
+          return (json.settings as Record<string, { value: boolean; from: string }>)[name];
+        };
+        await writeSettings({ [name]: value });
+        expect(await shown()).toMatchObject({ value, from: 'file' });
+        vi.stubEnv(variableOf(name), String(!value));
+        expect(await shown()).toMatchObject({ value: !value, from: 'environment' });
+        const flag = value ? flagOf(name) : flagOf(name).replace('--', '--no-');
+        expect(await shown(flag)).toMatchObject({ value, from: 'flag', source: flag });
+        vi.unstubAllEnvs();
+      }
+    }
   });
 
   it('takes the directory from the environment, and does without one', async () => {

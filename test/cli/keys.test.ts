@@ -1,6 +1,6 @@
 import { mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { join, relative } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import * as genesis from '../../src/cli/commands/genesis.ts';
 import * as init from '../../src/cli/commands/init.ts';
@@ -153,6 +153,13 @@ describe('a chain with encrypted keys', () => {
     expect(await run(...data, path('data'))).toMatchObject({ status: 0, json: { validator: 0 } });
     expect(await readFile(path('data', 'consensus.key.json'))).toEqual(await readFile(file!));
     await expect(stat(path('wrong'))).rejects.toThrow('ENOENT');
+    // The path that is kept does not depend on where this was typed.
+    expect(await run(...data, path('kept'), '--passphrase-file', relative('.', path('old')))).toMatchObject({
+      status: 0,
+    });
+    expect(JSON.parse(await readFile(path('kept', 'node.json'), 'utf8'))).toEqual({
+      passphraseFile: path('old'),
+    });
   });
 
   it('a plain key of a validator is agreed to, and the agreement is kept', async () => {

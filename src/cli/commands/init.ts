@@ -4,6 +4,7 @@ import type { Command } from 'commander';
 import { genesisHash } from '../../chain/genesis.ts';
 import { type Bytes, equal, toHex } from '../../codec/bytes.ts';
 import { chosenSettings } from '../../config/resolve.ts';
+import type { Settings } from '../../config/settings.ts';
 import { initDataDirectory, readGenesisFile } from '../../node/data-directory.ts';
 import { inspectKeyFile, readKeyFile } from '../../node/keys/key-file.ts';
 import { addCommand, usageError } from '../output.ts';
@@ -29,6 +30,12 @@ async function consensusKeyOf(file: string, options: InitOptions): Promise<Bytes
   return publicKey;
 }
 
+/** What is kept in the file holds wherever the node is started from: a path does not depend on this command's place. */
+function forAnywhere(settings: Partial<Settings>): Partial<Settings> {
+  const { passphraseFile } = settings;
+  return passphraseFile === undefined ? settings : { ...settings, passphraseFile: resolve(passphraseFile) };
+}
+
 export function register(program: Command): void {
   addCommand<InitOptions>(program, {
     usage: 'init',
@@ -44,7 +51,7 @@ export function register(program: Command): void {
           ),
       ),
     run: async (_, options) => {
-      const settings = chosenSettings(flagsOf(options));
+      const settings = forAnywhere(chosenSettings(flagsOf(options)));
       const genesis = await readGenesisFile(options.genesis);
       const consensus =
         options.consensusKey === undefined ? undefined : await consensusKeyOf(options.consensusKey, options);
