@@ -61,7 +61,8 @@ function missing(what: string, name: string, option: string): CommandError {
 }
 
 function plainAgreed(options: KeyAccessOptions): boolean {
-  if (options.plainKeys === true) return true;
+  // Said either way, it counts: a flag goes before the environment.
+  if (options.plainKeys !== undefined) return options.plainKeys;
   const value = process.env.KRYDER_PLAIN_KEYS ?? '';
   if (['1', 'true'].includes(value)) return true;
   if (['', '0', 'false'].includes(value)) return false;

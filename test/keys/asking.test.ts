@@ -173,6 +173,7 @@ describe('where passphrases come from', () => {
     expect(keyAccess({ plainKeys: true }, undefined, nobody).plain).toBe(true);
     vi.stubEnv('KRYDER_PLAIN_KEYS', '1');
     expect(keyAccess({}, undefined, nobody).plain).toBe(true);
+    expect(keyAccess({ plainKeys: false }, undefined, nobody).plain).toBe(false);
     vi.stubEnv('KRYDER_PLAIN_KEYS', 'yes');
     expect(() => keyAccess({}, undefined, nobody)).toThrow(expect.objectContaining({ code: 'USAGE' }));
   });
