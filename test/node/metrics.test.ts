@@ -64,6 +64,15 @@ describe('the registry', () => {
     expect(await metrics.text()).toContain('kryder_dials_total 11\n');
   });
 
+  it('adds up totals that share a series, and counts nothing twice', async () => {
+    const metrics = new Metrics();
+    for (let scrape = 0; scrape < 3; scrape++) {
+      metrics.total('kryder_transactions_refused_total', 10, { code: 'NEW_CODE' });
+      metrics.total('kryder_transactions_refused_total', 3, { code: 'NEWER_CODE' });
+    }
+    expect(await metrics.text()).toContain('kryder_transactions_refused_total{code="other"} 13\n');
+  });
+
   it('takes no nonsense', async () => {
     const metrics = new Metrics();
     metrics.set('kryder_height', Number.NaN);

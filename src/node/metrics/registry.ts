@@ -52,7 +52,8 @@ export class Metrics {
   /** Brings a counter that is kept elsewhere up to its total; a total that fell back begins anew. */
   total<Name extends NameOf<'counter'>>(name: Name, total: number, ...[labels]: Rest<Name>): void {
     const checked = known(name, labels);
-    const series = `${name} ${Object.values(checked).join(' ')}`;
+    // By the labels as they came: several totals may share the series `other`.
+    const series = `${name} ${Object.values(labels ?? {}).join(' ')}`;
     const before = this.#totals.get(series) ?? 0;
     this.#totals.set(series, total);
     const more = total >= before ? total - before : total;
