@@ -161,13 +161,24 @@ export class BlockExecutor {
     }
   }
 
+  /** Whether the block's bytes have room for a transaction; it may still post more bounties than a block takes. */
+  hasSpaceFor(tx: CheckedTransaction): boolean {
+    return this.#spaceWanting(tx) === undefined;
+  }
+
   #checkSpace(tx: CheckedTransaction): void {
+    const wanting = this.#spaceWanting(tx);
+    if (wanting !== undefined) refuse('BLOCK_FULL', wanting);
+  }
+
+  #spaceWanting(tx: CheckedTransaction): string | undefined {
     const { maxBlockBytes } = this.#context.parameters;
     const size = tx.bytes.length;
-    if (this.#bytes + size > maxBlockBytes) refuse('BLOCK_FULL', 'no room in the block for this transaction');
+    if (this.#bytes + size > maxBlockBytes) return 'no room in the block for this transaction';
     if (tx.kind !== KIND_CLAIMS && this.#ordinaryBytes + size > ordinarySpace(maxBlockBytes)) {
-      refuse('BLOCK_FULL', 'what is left of the block is for claims');
+      return 'what is left of the block is for claims';
     }
+    return undefined;
   }
 
   #judgeTransfer(tx: CheckedTransaction): Verdict {

@@ -58,6 +58,8 @@ const MAX_FINAL = 100_000;
 /** Transactions that are verified but do not wait: kept in case they come again. */
 const MAX_VERIFIED = 20_000;
 const MAX_VERIFIED_BYTES = 8 * 1024 * 1024;
+/** How long a verdict may wait for the last final block's way to the disk. */
+const SETTLE_MS = 5_000;
 
 /** Sets `key`; the oldest entries leave a map of more than `most`. */
 function setBounded<T>(map: Map<string, T>, key: string, value: T, most: number): void {
@@ -271,6 +273,8 @@ export class Admissions {
         }
         results[places[at]!] = checked[wait.index];
       }
+      // The state is a final block's already while the mempool still holds what is in it: nobody pays twice for that.
+      await this.#o.chain().settled(SETTLE_MS);
     } finally {
       fresh.forEach((i, index) => {
         if (this.#inFlight.get(names[i]!) === own[index]) this.#inFlight.delete(names[i]!);

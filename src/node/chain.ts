@@ -86,8 +86,10 @@ export interface ChainOptions {
   readonly onCommitted: (block: ExecutedBlock) => void;
 }
 
-/** So many candidates in a row that found no room end a build. */
+/** So many candidates in a row for which there were no bytes left end a build. */
 const MOST_WITHOUT_ROOM = 200;
+/** After so many that post more bounties than the block takes, no others that post any are looked at. */
+const MOST_POSTING_TOO_MANY = 200;
 const LATE_CHECK_EVERY = 64;
 
 export class Chain {
@@ -206,6 +208,12 @@ export class Chain {
     });
   }
 
+  /** Resolves when the tip is on disk and everybody has been told of it; after `ms` in any case. */
+  async settled(ms: number): Promise<void> {
+    if (this.#tip === this.#durable) return;
+    await this.until(() => this.#tip === this.#durable, AbortSignal.timeout(ms)).catch(() => undefined);
+  }
+
   #changed(): void {
     for (const look of [...this.#waiters]) look();
   }
@@ -286,9 +294,12 @@ export class Chain {
     const onTip = equal(plan.parent, this.#tip.hash);
     const late = plan.stopwatch();
     let withoutRoom = 0;
+    let postingTooMany = 0;
     let looked = 0;
     for (const tx of plan.candidates) {
       if (++looked % LATE_CHECK_EVERY === 0 && late()) break;
+      // Whoever posts bounties without end keeps no payment waiting.
+      if (postingTooMany >= MOST_POSTING_TOO_MANY && tx.posts) continue;
       if (base.replay.has(tx.validUntil, tx.replayKey)) continue;
       try {
         executor.tryTransaction(tx);
@@ -298,7 +309,8 @@ export class Chain {
         if (!(error instanceof ProtocolError)) throw error;
         if (refusalOf(error).code !== 'BLOCK_FULL') {
           if (onTip) plan.onRefused(tx, error);
-        } else if (++withoutRoom > MOST_WITHOUT_ROOM) break;
+        } else if (executor.hasSpaceFor(tx)) postingTooMany += 1;
+        else if (++withoutRoom > MOST_WITHOUT_ROOM) break;
       }
     }
     const { changes, epochHeadersRoot, mmrRoot } = executor.finish();

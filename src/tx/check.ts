@@ -81,6 +81,7 @@ function checkSignatures(tx: DecodedTransaction, id: Bytes, context: CheckContex
 const FIXED = 118;
 const ENTRY = 40;
 const FLAG_RICH = 1;
+const FLAG_POSTS = 2;
 
 /** A net-free list of (account hash, amount) inside a flat record. */
 export interface Movement {
@@ -126,6 +127,11 @@ export class CheckedTransaction {
     return (this.#flat[1]! & FLAG_RICH) !== 0;
   }
 
+  /** True when it has bounty outputs, of which a block takes a bounded number. */
+  get posts(): boolean {
+    return (this.#flat[1]! & FLAG_POSTS) !== 0;
+  }
+
   /** The same on memory of its own: a batch's results share one buffer, which a view would keep alive. */
   owned(): CheckedTransaction {
     return new CheckedTransaction(this.bytes.slice(), this.#flat.slice());
@@ -166,6 +172,7 @@ function flatten(bytes: Bytes, tx: DecodedTransaction, id: Bytes): Bytes {
   const flat = new Uint8Array(FIXED + ENTRY * (inputs.length + pays.length));
   flat[0] = body.kind;
   flat[1] = body.kind !== KIND_TRANSFER || pays.length !== outputs.length ? FLAG_RICH : 0;
+  if (outputs.some(({ type }) => type === OUTPUT_BOUNTY)) flat[1] |= FLAG_POSTS;
   flat[2] = inputs.length >> 8;
   flat[3] = inputs.length & 0xff;
   flat[4] = pays.length >> 8;

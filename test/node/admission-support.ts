@@ -21,6 +21,8 @@ export class AdmissionWorld {
   now = 0;
   /** When set, verification waits for it. */
   gate: Promise<void> | undefined;
+  /** When set, the last block is on its way to the disk until then. */
+  writing: Promise<void> | undefined;
 
   constructor(limits: Partial<MempoolLimits> = {}, options: Partial<AdmissionOptions> = {}) {
     const inline = new InlineVerifier({
@@ -47,6 +49,7 @@ export class AdmissionWorld {
         return chain.state;
       },
       judge: () => new BlockExecutor(chain.state, chain.next),
+      settled: async () => this.writing,
     };
     this.admissions = new Admissions({
       limits: { ...ROOMY, ...limits },

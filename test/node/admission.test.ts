@@ -1,4 +1,5 @@
 /** The way into the mempool: what is verified, how often, who pays for it, and what is told of the rest. */
+import { setTimeout as delay } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
 import { keyOf } from '../../src/codec/bytes.ts';
 import { freshSalt, pay } from '../ledger/support.ts';
@@ -59,6 +60,22 @@ describe('admission', () => {
     expect(await w.statuses([dust])).toEqual(['TX_DUST']);
     expect(w.admissions.fate(dust.id)?.code).toBe('TX_DUST');
     expect(w.admissions.mempool.size).toBe(0);
+  });
+
+  it('judges nothing while a final block is on its way to the disk, when the mempool still holds what is in it', async () => {
+    const w = new AdmissionWorld();
+    const [first, second] = [payment(6_000_000n), payment(3_000_000n)];
+    expect(await w.statuses([first])).toEqual(['admitted']);
+    let written = (): void => {};
+    w.writing = new Promise((resolve) => {
+      written = resolve;
+    });
+    w.chain.block(first);
+    const answer = w.statuses([second]);
+    await delay(5);
+    w.admissions.finalised([first]);
+    written();
+    expect(await answer).toEqual(['admitted']);
   });
 
   it('judges what was refused anew when it comes again', async () => {
