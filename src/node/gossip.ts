@@ -74,11 +74,16 @@ export class TransactionRelay {
     const due = this.#now() + REPUBLISH_MS[0];
     for (const tx of transactions) {
       const key = keyOf(tx.wireHash);
-      if (this.#size < MAX_OWN && !this.#levels.some((waiting) => waiting.has(key))) {
+      if (this.#size < MAX_OWN && !this.holds(key)) {
         this.#levels[0]!.set(key, { key, tx, times: 0, due });
       }
       this.#queue(tx.bytes);
     }
+  }
+
+  /** Whether a transaction is published again until it leaves. */
+  holds(wireKey: string): boolean {
+    return this.#levels.some((waiting) => waiting.has(wireKey));
   }
 
   #queue(bytes: Bytes): void {

@@ -142,7 +142,7 @@ export class OwnTransactions {
       if (error instanceof ProtocolError) return;
       throw error;
     }
-    const admitted: CheckedTransaction[] = [];
+    const publish: CheckedTransaction[] = [];
     results.forEach((result, i) => {
       const { id, entry, rounds } = batch[i]!;
       batch[i]!.rounds = rounds + 1;
@@ -153,11 +153,11 @@ export class OwnTransactions {
         this.#givenUp += 1;
       }
       this.#restoring.delete(keyOf(id));
-      if (result.status === 'admitted') admitted.push(result.tx);
-      else if (result.status !== 'known') this.#outbox.remove(entry.key);
+      if (result.status === 'admitted') this.#restored += 1;
+      if (result.status !== 'admitted' && result.status !== 'known') this.#outbox.remove(entry.key);
+      else if (!relay.holds(keyOf(result.tx.wireHash))) publish.push(result.tx);
     });
-    this.#restored += admitted.length;
-    relay.send(admitted);
+    relay.send(publish);
   }
 
   /**
@@ -167,14 +167,15 @@ export class OwnTransactions {
   async submit(transactions: readonly Bytes[]): Promise<Admission[]> {
     const { admissions, relay } = this.#o;
     const results = await admissions.admit(transactions, 'own');
-    const waiting: (OutboxEntry & { readonly tx: CheckedTransaction; readonly fresh: boolean })[] = [];
+    const waiting = new Map<string, OutboxEntry & { readonly tx: CheckedTransaction }>();
     for (const result of results) {
       if (result.status !== 'admitted' && result.status !== 'known') continue;
-      const { status, tx } = result;
-      waiting.push({ key: keyOf(tx.wireHash), bytes: tx.bytes, tx, fresh: status === 'admitted' });
+      const { tx } = result;
+      const key = keyOf(tx.wireHash);
+      waiting.set(key, { key, bytes: tx.bytes, tx });
     }
     try {
-      await this.#outbox.add(waiting);
+      await this.#outbox.add([...waiting.values()]);
     } catch (error) {
       this.#failures += 1;
       if (error instanceof ProtocolError) throw error;
@@ -185,10 +186,11 @@ export class OwnTransactions {
       );
     }
     const publish: CheckedTransaction[] = [];
-    for (const { key, tx, fresh } of waiting) {
+    for (const { key, tx } of waiting.values()) {
       // What left while it was written has nobody to remove it later.
       if (admissions.mempool.byWireKey(key) === undefined) this.#outbox.remove(key);
-      else if (fresh) publish.push(tx);
+      // What was known may have come from a peer, or be what an earlier call could not write: then nobody was sent it.
+      else if (!relay.holds(key)) publish.push(tx);
     }
     relay.send(publish);
     return results;

@@ -1,5 +1,5 @@
 /** What users sent before the node ended is taken up again: in order, with patience, and only while it can matter. */
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -8,6 +8,7 @@ import { type Bytes, keyOf } from '../../src/codec/bytes.ts';
 import type { MempoolLimits } from '../../src/mempool/types.ts';
 import { TransactionRelay } from '../../src/node/gossip.ts';
 import { OwnTransactions } from '../../src/node/own-transactions.ts';
+import { decodeTransactionList } from '../../src/node/requests.ts';
 import type { CheckedTransaction } from '../../src/tx/check.ts';
 import { freshSalt, pay } from '../ledger/support.ts';
 import { AdmissionWorld, payment } from './admission-support.ts';
@@ -147,10 +148,26 @@ it('keeps nothing that was refused, and lets go of what left while it was writte
   expect(relay.figures.own).toBe(0);
 });
 
-it('does not answer when the disk does not take it', async () => {
+it('does not answer when the disk does not take it, and publishes what is sent again afterwards', async () => {
   const path = await directory();
-  const { submit, own } = await live(path);
+  const { submit, own, published, relay } = await live(path);
   await rm(path, { recursive: true });
-  await expect(submit(payment(50_000n))).rejects.toMatchObject({ code: 'OUTBOX_FAILED' });
+  const tx = payment(50_000n);
+  await expect(submit(tx)).rejects.toMatchObject({ code: 'OUTBOX_FAILED' });
   expect(own.figures.failures).toBe(1);
+  expect(relay.figures.own).toBe(0);
+  await mkdir(path);
+  expect(await submit(tx, tx)).toEqual(['known', 'known']);
+  await until(() => published.length > 0);
+  expect(decodeTransactionList(published[0]!, 10)).toEqual([tx.bytes]);
+  expect([own.figures.transactions, relay.figures.own]).toEqual([1, 1]);
+});
+
+it('keeps publishing what a user sends after a peer has brought it', async () => {
+  const { w, submit, relay } = await live(await directory());
+  const tx = payment(50_000n);
+  await w.statuses([tx], 'peer');
+  expect(await submit(tx)).toEqual(['known']);
+  expect(await submit(tx)).toEqual(['known']);
+  expect(relay.figures.own).toBe(1);
 });
