@@ -205,6 +205,7 @@ async function attack(net: Devnet): Promise<Findings> {
       honestCutOff: watch.cutOff,
       nodesDied: watch.died,
       unanswered: watch.unanswered(),
+      unseen: watch.unseen(),
       payments: { sent: watch.paid, lost: watch.lost, latencies: watch.latencies },
       byKind: [...kinds.values()].map(({ kind, group, sent, refused, seconds }) => ({
         kind,
@@ -212,6 +213,7 @@ async function attack(net: Devnet): Promise<Findings> {
         sent,
         perSecond: Math.round((10 * sent) / seconds) / 10,
         refused,
+        seconds: Math.round(seconds),
       })),
     };
   } finally {

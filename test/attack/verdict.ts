@@ -11,6 +11,8 @@ const MOST_RESIDENT_MIB = 1_024;
 const MOST_SLOPE_MIB = 10;
 /** Below this, memory says more about the collector of garbage than about leaks. */
 const LEAST_MINUTES_FOR_SLOPE = 5;
+/** In so many seconds every kind of attack has had several goes. */
+const LEAST_SECONDS_OF_A_KIND = 20;
 
 export const HELP = `npm run attack -- [--minutes M] [--seed S] [--interval MS] [--groups a,b,…] [--only TEXT] [--nice N]
     [--json]
@@ -22,7 +24,9 @@ priority (--nice, 10) because it shares the machine's processors with them. The 
   - no node ended, none passed ${MOST_RESIDENT_MIB} MiB resident, none grew by more than ${MOST_SLOPE_MIB} MiB a minute over the last two
     thirds of at least ${LEAST_MINUTES_FOR_SLOPE} minutes;
   - no honest node lost its connection to another;
-  - every payment became final.
+  - every payment became final;
+  - and something was seen: blocks and payments came, every attack was carried out, and every node said more often than
+    not who it is connected to.
 `;
 
 export interface PhaseReport extends Pace {
@@ -48,16 +52,30 @@ export interface Findings {
   readonly nodesDied: readonly string[];
   /** Questions of the watcher that got no answer in time. */
   readonly unanswered: number;
+  readonly unseen: readonly string[];
   readonly payments: {
     readonly sent: number;
     readonly lost: readonly string[];
     readonly latencies: readonly number[];
   };
-  readonly byKind: readonly (KindReport & { readonly perSecond: number })[];
+  readonly byKind: readonly (KindReport & { readonly perSecond: number; readonly seconds: number })[];
+}
+
+/** What keeps the findings from saying anything: a run that saw nothing has not held. */
+function blindSpots({ baseline, attack, payments, unseen, byKind }: Findings): string[] {
+  const wrong = [...unseen];
+  if (!(baseline.blocksPerSecond > 0)) wrong.push('no block came before the attack');
+  if (attack.length === 0) wrong.push('nothing was attacked');
+  for (const { phase, sentPerSecond } of attack)
+    if (!(sentPerSecond > 0)) wrong.push(`${phase}: the attackers did nothing`);
+  for (const { kind, sent, refused, seconds } of byKind)
+    if (sent + refused === 0 && seconds >= LEAST_SECONDS_OF_A_KIND) wrong.push(`never carried out: ${kind}`);
+  if (payments.latencies.length === 0) wrong.push('no payment became final');
+  return wrong;
 }
 
 export function judge(found: Findings) {
-  const wrong: string[] = [];
+  const wrong = blindSpots(found);
   for (const phase of found.attack) {
     const ratio = phase.blocksPerSecond / found.baseline.blocksPerSecond;
     if (phase.phase === 'insider') {
@@ -73,7 +91,7 @@ export function judge(found: Findings) {
   for (const node of found.nodesDied) wrong.push(`${node} ended`);
   for (const lost of found.honestCutOff) wrong.push(lost);
   for (const lost of found.payments.lost) wrong.push(`payment ${lost}`);
-  const { minutesOfMemory: _, payments, honestCutOff, nodesDied, ...rest } = found;
+  const { minutesOfMemory: _, unseen: _unseen, payments, honestCutOff, nodesDied, ...rest } = found;
   const { median, p95 } = quantiles(payments.latencies);
   return {
     ...rest,

@@ -11,6 +11,9 @@ const LOOK_MS = 1_000;
 const PAYMENT_MS = 500;
 const ANSWER_MS = 5_000;
 const RESEND_MS = 10_000;
+/** A view that was entered so long before a span's end would be final within it. */
+const VIEW_MS = 3_000;
+const MOST_UNANSWERED = 0.5;
 /** A payment that is not final after so long is lost; its own last height is sooner. */
 const LIFETIME_BLOCKS = 50;
 
@@ -21,6 +24,7 @@ interface NodeState {
   id: string;
   peers: ReadonlySet<string>;
   readonly memory: { readonly at: number; readonly mib: number }[];
+  asked: number;
   unanswered: number;
 }
 
@@ -64,6 +68,8 @@ export class Watch {
   readonly #work: Promise<unknown>[] = [];
   readonly #waiting = new Map<string, Payment>();
   readonly #gone = new Set<Node>();
+  /** The views that nodes said that they were in. */
+  readonly #views: { readonly at: number; readonly view: number }[] = [];
   /** Payments that were sent again, and what their status was. */
   readonly #resent = new Map<string, string>();
   #height = 0;
@@ -77,7 +83,14 @@ export class Watch {
   constructor(net: Devnet, payers: readonly SigningKey[]) {
     this.#net = net;
     this.#payers = payers;
-    this.#states = net.nodes.map((node) => ({ node, id: '', peers: new Set(), memory: [], unanswered: 0 }));
+    this.#states = net.nodes.map((node) => ({
+      node,
+      id: '',
+      peers: new Set(),
+      memory: [],
+      asked: 0,
+      unanswered: 0,
+    }));
   }
 
   start(): void {
@@ -144,7 +157,8 @@ export class Watch {
         return;
       }
       state.memory.push({ at: performance.now(), mib: await residentMib(node.child.pid) });
-      const answer = await this.#get<{ addresses: string[]; peers: { id: string }[] }>(
+      state.asked++;
+      const answer = await this.#get<{ addresses: string[]; peers: { id: string }[]; view: number }>(
         node,
         '/v1/status',
       ).catch(() => undefined);
@@ -152,6 +166,7 @@ export class Watch {
         state.unanswered++;
         return;
       }
+      this.#views.push({ at: performance.now(), view: answer.view });
       state.id = answer.addresses[0]?.split('/').at(-1) ?? '';
       const peers = new Set(answer.peers.map(({ id }) => id));
       for (const other of this.#states) {
@@ -233,11 +248,8 @@ export class Watch {
   /** Views that passed in a span, and those among them whose block became final. */
   views(span: Span): { readonly all: readonly number[]; readonly final: ReadonlySet<number> } {
     const final = new Set(this.#within(span).map(({ view }) => view));
-    const [first, last] = [Math.min(...final), Math.max(...final)];
-    return {
-      all: final.size === 0 ? [] : Array.from({ length: last - first + 1 }, (_, i) => first + i),
-      final,
-    };
+    const seen = this.#views.filter(({ at }) => at >= span.from && at < span.to - VIEW_MS);
+    return { all: viewsOf(final, Math.max(0, ...seen.map(({ view }) => view))), final };
   }
 
   /** Processor time of all nodes that still run. */
@@ -248,6 +260,13 @@ export class Watch {
 
   unanswered(): number {
     return this.#states.reduce((sum, { unanswered }) => sum + unanswered, 0);
+  }
+
+  /** Nodes that seldom said who they are connected to: whether they were cut off is not known. */
+  unseen(): string[] {
+    return this.#states
+      .filter(({ asked, unanswered }) => asked === 0 || unanswered > asked * MOST_UNANSWERED)
+      .map(({ node, asked, unanswered }) => `${node.child.name} left ${unanswered} of ${asked} unanswered`);
   }
 
   /** Resident memory in MiB: at the end of the baseline, at most, and a minute's growth by a straight line. */
@@ -265,6 +284,14 @@ export class Watch {
       };
     });
   }
+}
+
+/** From the first view that brought a final block to the last that did, or was reached: none that failed is left out. */
+export function viewsOf(final: ReadonlySet<number>, reached: number): number[] {
+  if (final.size === 0) return [];
+  const first = Math.min(...final);
+  const last = Math.max(reached, ...final);
+  return Array.from({ length: last - first + 1 }, (_, i) => first + i);
 }
 
 export interface MemoryReport {
