@@ -146,6 +146,7 @@ describe('coins', () => {
   it.each([
     ['a coin too many', [answer({ accounts: 501n })]],
     ['what the node itself found', [answer({ findings: ['an account under the deposit'] })]],
+    ['a coin that is booked as minted', [answer({ minted: 1n, accounts: 501n })]],
     ['another genesis', [answer({ genesis: 1_001n, accounts: 501n })]],
     ['two counts of one height', [answer(), answer({ accounts: 499n, feePool: 4n })]],
     ['burned coins that are back', [answer(), answer({ height: 11, burned: 6n, accounts: 501n })]],

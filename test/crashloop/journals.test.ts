@@ -56,6 +56,7 @@ it('keeps what a node deletes: votes of segments that are gone', async () => {
   await close();
   await journals.collect();
   expect(journals.segments).toBeGreaterThan(5);
+  expect(journals.silent).toEqual([]);
   expect([journals.gaps, journals.findings, book.votes, book.findings]).toEqual([0, [], expected, []]);
   await journals.collect();
   expect(book.votes).toBe(expected);
@@ -74,6 +75,15 @@ it('says so when a segment came and went unseen', async () => {
   await journals.collect();
   expect(journals.gaps).toBeGreaterThan(0);
   expect(book.votes).toBeLessThan(100);
+});
+
+it('says whose votes were never read', async () => {
+  const { journals } = reader('a', 'nowhere');
+  const { journal, close } = await open('a');
+  journal.append({ type: 'vote', vote: vote(0, X(1)) });
+  await close();
+  await journals.collect();
+  expect(journals.silent).toEqual([1]);
 });
 
 it('finds a vote that contradicts another node’s certificate, though the own journal does not know it', async () => {

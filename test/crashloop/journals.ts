@@ -43,6 +43,8 @@ export class Journals {
   readonly #options: JournalsOptions;
   readonly #kept: Kept[];
   readonly #gaps = new Set<string>();
+  /** Nodes in whose journals there were own votes. */
+  readonly #heard = new Set<number>();
   #polling: Promise<void> = Promise.resolve();
 
   constructor(options: JournalsOptions) {
@@ -58,6 +60,11 @@ export class Journals {
   /** Segments that came and went unseen. */
   get gaps(): number {
     return this.#gaps.size;
+  }
+
+  /** Nodes of which no vote was ever read: nothing is known of what their keys signed. */
+  get silent(): number[] {
+    return this.#kept.flatMap((_, node) => (this.#heard.has(node) ? [] : [node]));
   }
 
   /** Links every segment that is there now; calls follow each other. */
@@ -115,6 +122,7 @@ export class Journals {
           if (record === CHECKPOINT_END) continue;
           if (record.type === 'vote') {
             const { vote } = record;
+            this.#heard.add(node);
             this.#enter(node, name, vote.signer, vote.subject, vote.signature);
           } else if (record.type === 'certificate') {
             const { certificate } = record;

@@ -38,6 +38,8 @@ const PARAMETERS = {
   closedLifetime: 60,
 };
 const PROOFS = 40;
+/** Part of the journals' segments that may have gone before they were linked, on a machine that is busy. */
+const MOST_GAPS = 0.01;
 
 const { values } = parseArgs({
   options: {
@@ -176,6 +178,11 @@ try {
     const { payments, bounties, claims } = load.counts;
     if (witness.transactions === 0 || payments * bounties * claims === 0)
       failures.push(`too little load to prove anything: ${JSON.stringify(load.counts)}`);
+    for (const node of journals.silent) failures.push(`no vote of node ${node} was read in its journal`);
+    if (journals.gaps > MOST_GAPS * journals.segments)
+      failures.push(`${journals.gaps} journal segments came and went unseen, ${journals.segments} were read`);
+    if (loop.kills === 0 || loop.proofs === 0)
+      failures.push(`${loop.kills} kills and ${loop.proofs} proofs prove nothing`);
   }
 } catch (error) {
   const what = interrupted.signal.aborted

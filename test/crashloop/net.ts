@@ -134,6 +134,10 @@ export class CrashNet {
       child!.exited,
       delay(ms, undefined, { signal, ref: false }).catch(() => undefined),
     ]);
+    if (exit !== undefined && exit.signal !== 'SIGKILL') {
+      const how = exit.signal ?? `status ${exit.code}`;
+      this.#onEnd(`node ${index} ended by itself (${how}) on its way to a fail point`);
+    }
     return exit?.signal === 'SIGKILL';
   }
 

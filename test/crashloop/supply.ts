@@ -35,6 +35,8 @@ export class SupplyBook {
     };
     this.counted += 1;
     for (const finding of findings) refuse(finding);
+    // Nothing mints yet: a coin that is booked as minted came from nowhere.
+    if (minted !== 0n) refuse(`${minted} minted`);
     if (genesis !== this.#genesis) refuse(`a genesis supply of ${genesis}, not ${this.#genesis}`);
     const sum = PARTS.reduce((total, part) => total + answer[part], 0n);
     if (sum !== genesis + minted - burned) {
