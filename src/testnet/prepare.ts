@@ -23,7 +23,7 @@ import { type Bytes, equal, toHex } from '../codec/bytes.ts';
 import { ProtocolError } from '../codec/errors.ts';
 import type { SigningKey } from '../crypto/interfaces.ts';
 import type { ChainParameters } from '../ledger/parameters.ts';
-import { initDataDirectory, readGenesisFile } from '../node/data-directory.ts';
+import { dataDirectoryFiles, initDataDirectory, readGenesisFile } from '../node/data-directory.ts';
 import { type KeyKind, PLAIN_ACCESS, readKeyFile, writeKeyFile } from '../node/keys/key-file.ts';
 import { isThere, writeWholeFile } from '../storage/whole-file.ts';
 import { withParameters } from '../story/new-genesis.ts';
@@ -115,12 +115,24 @@ class Preparation {
     return writeKeyFile(path, kind, new Uint8Array(randomBytes(32)), 'plain');
   }
 
+  /** The genesis of the first member that has one: it is the chain's, also where the common copy is gone. */
+  async #restore(path: string, members: readonly string[]): Promise<void> {
+    for (const name of members) {
+      const { genesis } = dataDirectoryFiles(join(this.#dir, name));
+      if (!(await isThere(genesis))) continue;
+      this.#changes += 1;
+      await writeWholeFile(path, genesisToJson(await readGenesisFile(genesis)));
+      return;
+    }
+  }
+
   async #genesis(path: string, validators: readonly Bytes[], owner: Bytes): Promise<Genesis> {
     if (await isThere(path)) {
       const genesis = await readGenesisFile(path);
       const same =
         genesis.validators.length === validators.length &&
-        genesis.validators.every(({ publicKey }, i) => equal(publicKey, validators[i]!));
+        genesis.validators.every(({ publicKey }, i) => equal(publicKey, validators[i]!)) &&
+        genesis.accounts.some(({ address }) => equal(address, owner));
       if (same) return genesis;
       throw new ProtocolError(
         'GENESIS_MISMATCH',
@@ -146,7 +158,14 @@ class Preparation {
     const folder = await this.#folder(name);
     const { p2pPort, apiPort } = this.#plan;
     const consensus = join(folder, CONSENSUS_FILE);
-    if (await isThere(join(folder, 'genesis.json'))) return;
+    const { genesis: own } = dataDirectoryFiles(folder);
+    if (await isThere(own)) {
+      if (equal(genesisHash(await readGenesisFile(own)), genesisHash(genesis))) return;
+      throw new ProtocolError(
+        'GENESIS_MISMATCH',
+        `"${own}" is of another chain than the testnet's genesis; remove all of the testnet's folders to begin anew`,
+      );
+    }
     this.#changes += 1;
     await initDataDirectory(
       folder,
@@ -171,6 +190,7 @@ class Preparation {
     for (const name of names) keys.push((await this.#key(name, CONSENSUS_FILE, 'consensus')).publicKey);
     const owner = await this.#key('owner', ACCOUNT_FILE, 'account');
     const genesisFile = join(await this.#folder('genesis'), 'genesis.json');
+    if (!(await isThere(genesisFile))) await this.#restore(genesisFile, [...names, 'follower']);
     const genesis = await this.#genesis(genesisFile, keys, owner.publicKey);
     for (const [i, name] of names.entries()) {
       await this.#node(name, genesis, names.length === 1 ? [] : [this.#address(names[i === 0 ? 1 : 0]!)]);

@@ -1,4 +1,4 @@
-import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { copyFile, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -94,11 +94,25 @@ describe('the files of a testnet', () => {
     }
   });
 
+  it('never makes a second chain beside members of the first', async () => {
+    const plan = await readTestnetPlan(PLAN);
+    const first = await prepareTestnet(dir, plan);
+    await rm(join(dir, 'genesis'), { recursive: true });
+    expect(await prepareTestnet(dir, plan)).toEqual({ ...first, unchanged: false });
+    const other = join(dir, 'other');
+    await prepareTestnet(other, plan);
+    await copyFile(join(other, 'follower/genesis.json'), join(dir, 'follower/genesis.json'));
+    await expect(prepareTestnet(dir, plan)).rejects.toMatchObject({ code: 'GENESIS_MISMATCH' });
+  });
+
   it('refuses keys that are not those of the genesis, and plans that are none', async () => {
     const plan = await readTestnetPlan(PLAN);
-    await prepareTestnet(dir, plan);
-    await rm(join(dir, 'validator-1'), { recursive: true });
-    await expect(prepareTestnet(dir, plan)).rejects.toMatchObject({ code: 'GENESIS_MISMATCH' });
+    for (const lost of ['validator-1', 'owner']) {
+      const testnet = join(dir, `without ${lost}`);
+      await prepareTestnet(testnet, plan);
+      await rm(join(testnet, lost), { recursive: true });
+      await expect(prepareTestnet(testnet, plan)).rejects.toMatchObject({ code: 'GENESIS_MISMATCH' });
+    }
     const bad = join(dir, 'plan.json');
     for (const text of ['', '{', '[]', '{"name":"x"}', `{"a":"${'x'.repeat(70_000)}"}`]) {
       await writeFile(bad, text);
