@@ -3,7 +3,8 @@
  * It promises: what `add` has resolved for is read again by the next `open`, also after SIGKILL or a power cut,
  * until `remove`; a torn or rotten record costs what stands behind it in its file, and nothing else. The files
  * (`00000001.own` and so on) hold records of `u32 length ‖ u32 CRC-32 ‖ (u32 length ‖ transaction)…`; a file goes when none
- * of its transactions waits, and one that only a few keep alive is copied together.
+ * of its transactions waits, and one that only a few keep alive is copied together. What has left stands on disk beside
+ * what waits until its file goes, and is read again with it: the caller knows what is over.
  */
 import { type Bytes, keyOf } from '../codec/bytes.ts';
 import { ProtocolError } from '../codec/errors.ts';
@@ -21,7 +22,7 @@ const SCRATCH_BYTES = 512 * 1024;
 const FILE_BYTES = 8 * 1024 * 1024;
 /** A file that is this small is not worth a new one when all that is in it has left. */
 const LEAST_FILE_BYTES = 64 * 1024;
-/** More files than this beyond what the living need are copied together. */
+/** More files than this beyond what the living need are copied together, and so is more than they hold of the dead. */
 const SPARE_FILES = 4;
 
 export interface OutboxLimits {
@@ -115,7 +116,11 @@ export class Outbox {
     this.#fileBytes = limits.fileBytes ?? FILE_BYTES;
   }
 
-  /** Reads what is there. What passes the limits is left out, the youngest first. */
+  /**
+   * Reads what is there, the dead among it too: only the caller can tell them. So there may be more than the limits
+   * allow; then nothing is added until enough was removed. More than an outbox of these limits ever holds on disk is
+   * left out, the youngest first.
+   */
   static async open(disk: Disk, limits: OutboxLimits): Promise<Outbox> {
     const outbox = new Outbox(disk, limits);
     const names = (await disk.list()).filter((name) => NAME.test(name)).sort();
@@ -148,7 +153,8 @@ export class Outbox {
 
   #found(bytes: Bytes, file: OutboxFile): void {
     const key = keyOf(sha256(bytes));
-    if (this.#kept.has(key) || !this.#fits(1, bytes.length)) return;
+    const most = 2 * this.#limits.maxBytes + (SPARE_FILES + 1) * this.#fileBytes;
+    if (this.#kept.has(key) || this.#bytes + bytes.length > most) return;
     this.#move({ bytes, key }, file);
   }
 
@@ -286,7 +292,7 @@ export class Outbox {
   async #sweep(): Promise<void> {
     await this.#removeEmpty();
     const needed = Math.ceil(this.#bytes / this.#fileBytes) + SPARE_FILES;
-    while (this.#files.size > needed) {
+    while (this.#files.size > needed || this.#deadBytes > SPARE_FILES * this.#fileBytes) {
       const oldest = this.#files.values().next().value;
       if (oldest === undefined || oldest === this.#current) return;
       const living = [...this.#kept.values()].filter(({ file }) => file === oldest);
@@ -296,6 +302,12 @@ export class Outbox {
       }
       await this.#removeEmpty();
     }
+  }
+
+  get #deadBytes(): number {
+    let all = 0;
+    for (const { bytes } of this.#files.values()) all += bytes;
+    return all - this.#bytes;
   }
 
   async #removeEmpty(): Promise<void> {

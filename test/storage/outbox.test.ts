@@ -136,6 +136,42 @@ describe('the outbox', () => {
     for (const hash of hashesOf(stay)) expect(kept.has(hash)).toBe(true);
   });
 
+  it('reads the youngest again behind any number that have left', async () => {
+    const limits = { maxTransactions: 10, maxBytes: 4_000, fileBytes: 16_384 };
+    const disk = new MemoryDisk();
+    const outbox = await Outbox.open(disk, limits);
+    await outbox.add([entry(0)]);
+    for (let i = 1; i < 300; i++) {
+      await outbox.add([entry(i)]);
+      if (i > 1) outbox.remove(entry(i - 1).key);
+    }
+    expect(hashes(outbox)).toEqual(hashesOf([entry(0), entry(299)]));
+    const again = await Outbox.open(disk, limits);
+    const kept = new Set(hashes(again));
+    for (const hash of hashesOf([entry(0), entry(299)])) expect(kept.has(hash)).toBe(true);
+    await expect(again.add([entry(300)])).rejects.toMatchObject({ code: 'OUTBOX_FULL' });
+    for (const { key } of again.transactions()) again.remove(key);
+    await again.add([entry(300)]);
+    expect(hashes(again)).toEqual(hashesOf([entry(300)]));
+  });
+
+  it('holds few dead on disk, however large the writes are that they came in', async () => {
+    const limits = { maxTransactions: 1_000, maxBytes: 400_000, fileBytes: 16_384 };
+    const disk = new MemoryDisk();
+    const outbox = await Outbox.open(disk, limits);
+    for (let round = 0; round < 10; round++) {
+      const entries = Array.from({ length: 900 }, (_, i) => entry(1_000 * round + i));
+      await outbox.add(entries);
+      for (const one of entries.slice(1)) outbox.remove(one.key);
+    }
+    await outbox.close();
+    const held = [...disk.files.values()].reduce((sum, { length }) => sum + length, 0);
+    expect(held).toBeLessThan(2 * limits.maxBytes + 5 * limits.fileBytes);
+    const again = await Outbox.open(disk, limits);
+    const kept = new Set(hashes(again));
+    for (let round = 0; round < 10; round++) expect(kept.has(entry(1_000 * round).key)).toBe(true);
+  });
+
   it('refuses what would pass its limits, and keeps nothing of it', async () => {
     const outbox = await Outbox.open(await open(await directory()), { maxTransactions: 3, maxBytes: 700 });
     await outbox.add([entry(1), entry(2)]);
