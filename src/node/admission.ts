@@ -75,6 +75,14 @@ interface Batch {
   readonly results: Promise<readonly CheckResult[]>;
 }
 
+/** What of an admission's transactions is verified for it, and what somebody else waits for already. */
+interface Sorted {
+  readonly lane: Origin;
+  readonly sender: string | undefined;
+  readonly fresh: readonly number[];
+  readonly shared: readonly number[];
+}
+
 interface Running {
   readonly batch: Batch;
   readonly index: number;
@@ -230,7 +238,7 @@ export class Admissions {
       for (const i of fresh) bytes += transactions[i]!.length;
       this.#budgets.spend(peer.peer, peer.validator, fresh.length, bytes);
     }
-    await this.#verify(transactions, names, { lane, fresh, shared }, results);
+    await this.#verify(transactions, names, { lane, sender: peer?.peer, fresh, shared }, results);
     const view = this.view();
     return results.map((result, i) => this.#conclude(result!, names[i]!, view, peer?.peer));
   }
@@ -247,14 +255,14 @@ export class Admissions {
   async #verify(
     transactions: readonly Bytes[],
     names: readonly string[],
-    { lane, fresh, shared }: { lane: Origin; fresh: readonly number[]; shared: readonly number[] },
+    { lane, sender, fresh, shared }: Sorted,
     results: unknown[],
   ): Promise<void> {
     const own: Running[] = [];
     if (fresh.length > 0) {
       this.#handedOver += fresh.length;
       const bytes = fresh.map((i) => transactions[i]!);
-      const batch: Batch = { lane, results: this.#o.verifier.check(bytes, lane) };
+      const batch: Batch = { lane, results: this.#o.verifier.check(bytes, lane, sender) };
       fresh.forEach((i, index) => {
         own.push({ batch, index });
         this.#inFlight.set(names[i]!, own[index]!);

@@ -3,14 +3,15 @@
  * most 128 and keeps two batches in flight a worker. What a block waits for goes before everything else; what
  * only seeks admission has lanes by where it comes from, which take turns: of seven batches four are this
  * node's own users', two come from validators and one from strangers, and a lane that is empty leaves its turn
- * to the others. So a flood of gossip delays nobody else for long, and nobody is starved. Each of these lanes
- * is bounded in count and bytes: beyond that, `check` fails with `VERIFY_BUSY`. Blocks that are waited for are
- * bounded by those who ask for them (bodies.ts).
+ * to the others; within a lane peers take turns (verify-lane.ts). So a flood of gossip delays nobody else for
+ * long, and nobody is starved. Each of these lanes is bounded in count and bytes: beyond that, `check` fails with
+ * `VERIFY_BUSY`. Blocks that are waited for are bounded by those who ask for them (bodies.ts).
  */
 import { Worker } from 'node:worker_threads';
 import type { Bytes } from '../codec/bytes.ts';
 import { ProtocolError } from '../codec/errors.ts';
 import type { CheckContext, TransactionParameters } from '../tx/check.ts';
+import { type LaneBounds, type LaneJob, VerifyLane } from './verify-lane.ts';
 import {
   type CheckResult,
   checkPacked,
@@ -23,8 +24,8 @@ export type Origin = 'own' | 'validator' | 'stranger';
 export type Priority = 'block' | Origin;
 
 export interface TransactionVerifier {
-  /** One result a transaction, in their order. */
-  check(transactions: readonly Bytes[], priority: Priority): Promise<CheckResult[]>;
+  /** One result a transaction, in their order. `sender`: the peer that brought them. */
+  check(transactions: readonly Bytes[], priority: Priority, sender?: string): Promise<CheckResult[]>;
   /** Transactions waiting or in work. */
   readonly pending: number;
   close(): Promise<void>;
@@ -34,7 +35,7 @@ const BATCH = 128;
 const IN_FLIGHT = 2;
 const MIB = 1024 * 1024;
 /** Waiting or in work, a lane. Each user's request is at most 16 MiB, a batch of a peer 1 MiB. */
-const MAX_WAITING: Record<Origin, { readonly transactions: number; readonly bytes: number }> = {
+const MAX_WAITING: Record<Origin, LaneBounds> = {
   own: { transactions: 200_000, bytes: 128 * MIB },
   validator: { transactions: 50_000, bytes: 32 * MIB },
   stranger: { transactions: 25_000, bytes: 16 * MIB },
@@ -51,11 +52,9 @@ export interface VerifyLoad {
   readonly refused: number;
 }
 
-interface Job {
+interface Job extends LaneJob {
   readonly lane: Priority;
-  readonly bytes: number;
   readonly buffer: ArrayBuffer;
-  readonly count: number;
   readonly resolve: (results: CheckResult[]) => void;
   readonly reject: (error: Error) => void;
   /** When a worker was given it. */
@@ -89,12 +88,11 @@ function workerUrl(): URL {
 
 export class VerifyPool implements TransactionVerifier {
   readonly #workers: WorkerLane[] = [];
-  readonly #waiting: Record<Priority, Job[]> = { block: [], own: [], validator: [], stranger: [] };
-  readonly #held: Record<Priority, { transactions: number; bytes: number }> = {
-    block: { transactions: 0, bytes: 0 },
-    own: { transactions: 0, bytes: 0 },
-    validator: { transactions: 0, bytes: 0 },
-    stranger: { transactions: 0, bytes: 0 },
+  readonly #lanes: Readonly<Record<Priority, VerifyLane<Job>>> = {
+    block: new VerifyLane(),
+    own: new VerifyLane(MAX_WAITING.own),
+    validator: new VerifyLane(MAX_WAITING.validator),
+    stranger: new VerifyLane(MAX_WAITING.stranger),
   };
   #turn = 0;
   #inFlight = 0;
@@ -122,7 +120,7 @@ export class VerifyPool implements TransactionVerifier {
           const job = lane.jobs.get(batch);
           if (job === undefined) return;
           lane.jobs.delete(batch);
-          this.#hold(job.lane, -job.count, -job.bytes);
+          this.#lanes[job.lane].done(job);
           this.#inFlight -= job.count;
           this.#done += job.count;
           options.onBatch?.((performance.now() - job.begunAt) / 1_000);
@@ -140,17 +138,17 @@ export class VerifyPool implements TransactionVerifier {
   }
 
   get pending(): number {
-    return LANES.reduce((sum, lane) => sum + this.#held[lane].transactions, 0);
+    return LANES.reduce((sum, lane) => sum + this.#lanes[lane].held, 0);
   }
 
   get load(): VerifyLoad {
-    const count = (lane: Priority): number => this.#waiting[lane].reduce((sum, job) => sum + job.count, 0);
+    const { block, own, validator, stranger } = this.#lanes;
     return {
       waiting: {
-        block: count('block'),
-        own: count('own'),
-        validator: count('validator'),
-        stranger: count('stranger'),
+        block: block.waiting,
+        own: own.waiting,
+        validator: validator.waiting,
+        stranger: stranger.waiting,
       },
       inFlight: this.#inFlight,
       done: this.#done,
@@ -158,23 +156,18 @@ export class VerifyPool implements TransactionVerifier {
     };
   }
 
-  #hold(lane: Priority, transactions: number, bytes: number): void {
-    this.#held[lane].transactions += transactions;
-    this.#held[lane].bytes += bytes;
-  }
-
-  async check(transactions: readonly Bytes[], priority: Priority): Promise<CheckResult[]> {
+  async check(transactions: readonly Bytes[], priority: Priority, sender = ''): Promise<CheckResult[]> {
     if (this.#closed) throw new ProtocolError('VERIFY_CLOSED', 'the node is stopping');
-    if (priority !== 'block') this.#checkRoom(transactions, priority);
+    this.#checkRoom(transactions, priority, sender);
     const parts: Promise<CheckResult[]>[] = [];
     for (let i = 0; i < transactions.length; i += BATCH) {
       const part = transactions.slice(i, i + BATCH);
       parts.push(
         new Promise((resolve, reject) => {
           const buffer = packTransactions(part);
-          this.#hold(priority, part.length, buffer.byteLength);
-          this.#waiting[priority].push({
+          this.#lanes[priority].push({
             lane: priority,
+            sender,
             bytes: buffer.byteLength,
             buffer,
             count: part.length,
@@ -189,12 +182,10 @@ export class VerifyPool implements TransactionVerifier {
     return (await Promise.all(parts)).flat();
   }
 
-  #checkRoom(transactions: readonly Bytes[], lane: Origin): void {
-    const held = this.#held[lane];
-    const most = MAX_WAITING[lane];
-    let bytes = held.bytes;
+  #checkRoom(transactions: readonly Bytes[], lane: Priority, sender: string): void {
+    let bytes = 0;
     for (const tx of transactions) bytes += tx.length;
-    if (held.transactions + transactions.length <= most.transactions && bytes <= most.bytes) return;
+    if (this.#lanes[lane].hasRoom(sender, transactions.length, bytes)) return;
     this.#refused += transactions.length;
     throw new ProtocolError(
       'VERIFY_BUSY',
@@ -203,11 +194,11 @@ export class VerifyPool implements TransactionVerifier {
   }
 
   #next(): Job | undefined {
-    const urgent = this.#waiting.block.shift();
+    const urgent = this.#lanes.block.shift();
     if (urgent !== undefined) return urgent;
     for (let i = 0; i < TURNS.length; i++) {
       const turn = (this.#turn + i) % TURNS.length;
-      const job = this.#waiting[TURNS[turn]!].shift();
+      const job = this.#lanes[TURNS[turn]!].shift();
       if (job === undefined) continue;
       this.#turn = turn + 1;
       return job;
@@ -240,14 +231,18 @@ export class VerifyPool implements TransactionVerifier {
   }
 
   #rejectAll(error: Error): void {
-    const jobs = LANES.flatMap((lane) => this.#waiting[lane].splice(0));
+    const jobs: Job[] = [];
+    for (const lane of LANES) {
+      for (let job = this.#lanes[lane].shift(); job !== undefined; job = this.#lanes[lane].shift())
+        jobs.push(job);
+    }
     for (const lane of this.#workers) {
       jobs.push(...lane.jobs.values());
       lane.jobs.clear();
     }
     this.#inFlight = 0;
     for (const job of jobs) {
-      this.#hold(job.lane, -job.count, -job.bytes);
+      this.#lanes[job.lane].done(job);
       job.reject(error);
     }
   }

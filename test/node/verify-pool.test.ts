@@ -62,3 +62,22 @@ it('refuses what passes the bounds of a lane, and leaves the other lanes alone',
   await pool.close();
   await ended;
 });
+
+it('lets the peers of a lane take turns, and none be shut out by others who fill it', async () => {
+  const pool = open();
+  const done: string[] = [];
+  const send = async (peer: string, count = 128): Promise<void> => {
+    await pool.check(batch(count), 'stranger', peer);
+    done.push(peer);
+  };
+  const all = Array.from({ length: 195 }, () => send('flood'));
+  await expect(send('flood', 257)).rejects.toMatchObject({ code: 'VERIFY_BUSY' });
+  await expect(send('other', 257)).rejects.toMatchObject({ code: 'VERIFY_BUSY' });
+  all.push(send('other'), send('other'));
+  await expect(send('other', 1)).rejects.toMatchObject({ code: 'VERIFY_BUSY' });
+  all.push(send('third', 1));
+  await Promise.all(all);
+  // Two of the flood's were in the worker.
+  expect(done.slice(2, 7).sort()).toEqual(['flood', 'flood', 'other', 'other', 'third']);
+  expect(pool.pending).toBe(0);
+});
