@@ -154,8 +154,13 @@ export class OwnTransactions {
       }
       this.#restoring.delete(keyOf(id));
       if (result.status === 'admitted') this.#restored += 1;
-      if (result.status !== 'admitted' && result.status !== 'known') this.#outbox.remove(entry.key);
-      else if (!relay.holds(keyOf(result.tx.wireHash))) publish.push(result.tx);
+      if (result.status !== 'admitted' && result.status !== 'known') {
+        this.#outbox.remove(entry.key);
+        return;
+      }
+      const key = keyOf(result.tx.wireHash);
+      // What has left meanwhile would be published for ever.
+      if (admissions.mempool.byWireKey(key) !== undefined && !relay.holds(key)) publish.push(result.tx);
     });
     relay.send(publish);
   }
