@@ -11,6 +11,7 @@ const LOOK_MS = 1_000;
 const PAYMENT_MS = 500;
 const ANSWER_MS = 5_000;
 const RESEND_MS = 10_000;
+const ASKED_AT_ONCE = 20;
 /** A view that was entered so long before a span's end would be final within it. */
 const VIEW_MS = 3_000;
 const MOST_UNANSWERED = 0.5;
@@ -212,12 +213,17 @@ export class Watch {
     }
   }
 
+  /** Asks for some of the waiting payments at a time, in turn: those that expired must not hide the others. */
   #settle(): Promise<void> {
+    let turn = 0;
     return this.#loop(250, async () => {
       const nodes = this.#alive();
       const node = nodes[nodes.length - 1]!;
+      const waiting = [...this.#waiting.values()];
+      const from = waiting.length === 0 ? 0 : (turn * ASKED_AT_ONCE) % waiting.length;
+      turn++;
       await Promise.all(
-        [...this.#waiting.values()].slice(0, 20).map(async (payment) => {
+        waiting.slice(from, from + ASKED_AT_ONCE).map(async (payment) => {
           const { status } = await this.#get<{ status: string }>(node, `/v1/transactions/${payment.id}`);
           if (status === 'final') {
             this.#waiting.delete(payment.id);

@@ -13,6 +13,7 @@ import { JournalState } from '../../src/consensus/journal/state.ts';
 import type { Certificate, Subject, Vote } from '../../src/consensus/types.ts';
 import { encodeVote, MAX_VIEW } from '../../src/consensus/vote.ts';
 import type { SignatureVerifier } from '../../src/crypto/interfaces.ts';
+import { Exchanged } from '../../src/node/exchanged.ts';
 import type { LaneParts } from '../../src/node/lane-parts.ts';
 import { networkHandlers } from '../../src/node/lanes.ts';
 import type { Verdict } from '../../src/p2p/types.ts';
@@ -57,7 +58,8 @@ function node() {
       step({ type: 'certificate', certificate: given, peer }),
   };
   const handlers = networkHandlers(
-    () => ({ replica, set, genesisHash: GENESIS_HASH, verifier }) as unknown as LaneParts,
+    () =>
+      ({ replica, set, genesisHash: GENESIS_HASH, verifier, exchanged: new Exchanged() }) as unknown as LaneParts,
     () => 0,
   );
   const take = (given: Certificate) => handlers.onCertificate(encodeCertificate(given), 'peer');

@@ -11,9 +11,17 @@ import { garbage } from '../world.ts';
 
 const MIB = 1024 * 1024;
 
+/**
+ * An address of its own for each client, where the system has a whole net of loopback addresses: else the limits by
+ * address would shut out the honest clients, who come from 127.0.0.1, together with the attackers.
+ */
+function ownAddress({ rng }: Hand): { readonly localAddress?: string } {
+  return process.platform === 'linux' ? { localAddress: `127.0.${rng.int(1, 3)}.${rng.int(1, 254)}` } : {};
+}
+
 async function dial(hand: Hand): Promise<Socket> {
   const { hostname, port } = new URL(hand.target().api);
-  const socket = connect({ host: hostname, port: Number(port) });
+  const socket = connect({ host: hostname, port: Number(port), ...ownAddress(hand) });
   socket.on('error', () => undefined);
   await once(socket, 'connect');
   return socket;
@@ -43,7 +51,7 @@ interface Ask {
 function requests(make: (hand: Hand) => Ask): Kind['step'] {
   return async (hand) => {
     const { api } = hand.target();
-    const agent = new Agent({ keepAlive: true, maxSockets: 4 });
+    const agent = new Agent({ keepAlive: true, maxSockets: 4, ...ownAddress(hand) });
     const one = ({ path, body, type }: Ask): Promise<void> =>
       new Promise((resolve, reject) => {
         const outgoing = request(`${api}${path}`, {
