@@ -59,7 +59,13 @@ function node() {
   };
   const handlers = networkHandlers(
     () =>
-      ({ replica, set, genesisHash: GENESIS_HASH, verifier, exchanged: new Exchanged() }) as unknown as LaneParts,
+      ({
+        replica,
+        set,
+        genesisHash: GENESIS_HASH,
+        verifier,
+        exchanged: new Exchanged(),
+      }) as unknown as LaneParts,
     () => 0,
   );
   const take = (given: Certificate) => handlers.onCertificate(encodeCertificate(given), 'peer');
