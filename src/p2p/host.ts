@@ -138,6 +138,9 @@ export async function createHost(options: HostOptions): Promise<Host> {
           maxInboundDataLength: limits.gossipBytes + 64 * 1024,
           maxOutboundBufferSize: limits.gossipSendBuffer,
           maxTopicBytesPerPeer: 8 * 1024,
+          // The door bounds what one address may do. The library's own judgement falls on everybody behind the address,
+          // honest hosts among them, and stays for an hour with all that it remembers of peers that are gone.
+          scoreParams: { IPColocationFactorWeight: 0, retainScore: 0 },
         }) as (components: GossipComponents) => GossipService,
         limits.gossipRate,
       ),
