@@ -2,10 +2,12 @@
  * Batches of transactions on their way out and in. Out: what was admitted here is collected for a moment and
  * published in batches; what stays without a block is published again, less and less often. In: a batch is
  * forwarded as it is when nearly all of it was taken in; when much of it was refused, only what was taken in
- * is passed on, in batches of this node's own, so that nobody is charged for what others sent.
+ * is passed on, in batches of this node's own, so that nobody is charged for what others sent. So are small batches
+ * when there are very many, so that the rate at which this node sends does not follow from what others do.
  */
 import { type Bytes, keyOf } from '../codec/bytes.ts';
 import { ProtocolError } from '../codec/errors.ts';
+import { TokenBucket } from '../p2p/bucket.ts';
 import type { Verdict } from '../p2p/types.ts';
 import type { CheckedTransaction } from '../tx/check.ts';
 import type { Admission, Admissions } from './admission.ts';
@@ -16,6 +18,8 @@ const MAX_BATCH_TRANSACTIONS = 4_096;
 const COLLECT_MS = 15;
 /** Of a batch that is forwarded as it is, so much may have been refused by the state. */
 const MOST_REFUSED = 0.1;
+/** Batches of others that are forwarded as they are a second; twice that at once. */
+const FORWARDED_PER_SECOND = 50;
 
 const TICK_MS = 1_000;
 /** Between one publication and the next; the last one repeats. */
@@ -62,10 +66,12 @@ export class TransactionRelay {
   readonly #republish: NodeJS.Timeout;
   #republished = 0;
   #rebatched = 0;
+  readonly #forwards: TokenBucket;
 
   constructor(options: GossipOptions) {
     this.#o = options;
     this.#now = options.now ?? (() => performance.now());
+    this.#forwards = new TokenBucket(FORWARDED_PER_SECOND, 2 * FORWARDED_PER_SECOND, this.#now);
     this.#republish = setInterval(() => this.again(), TICK_MS);
   }
 
@@ -166,8 +172,10 @@ export class TransactionRelay {
         invalid ||= result.stateless;
       }
     }
-    if (!invalid && refused <= MOST_REFUSED * results.length)
-      return admitted.length > 0 ? 'accept' : 'ignore';
+    if (!invalid && refused <= MOST_REFUSED * results.length) {
+      if (admitted.length === 0) return 'ignore';
+      if (this.#forwards.tryTake(1)) return 'accept';
+    }
     for (const tx of admitted) this.#queue(tx.bytes);
     this.#rebatched += admitted.length;
     return invalid ? 'reject' : 'ignore';

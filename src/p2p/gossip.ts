@@ -1,7 +1,8 @@
 /**
  * Batches of transactions over gossipsub: one topic a chain, unsigned messages named by the hash of their data,
  * and nothing forwarded before the node has accepted it. What is under validation is bounded; what comes on top is
- * dropped, and a peer that goes on sending more than its rate is punished.
+ * dropped, and a peer that goes on sending more than its rate is punished. So this host itself never sends more than a
+ * lower rate, however much others want passed on: nobody can make it earn that penalty.
  */
 import { type GossipsubMessage, TopicValidatorResult } from '@libp2p/gossipsub';
 import { type Bytes, toHex } from '../codec/bytes.ts';
@@ -10,6 +11,7 @@ import { TokenBucket } from './bucket.ts';
 import type { GossipService } from './host.ts';
 import type { NetworkLimits } from './limits.ts';
 import type { Offence } from './offences.ts';
+import { sleep } from './reading.ts';
 import type { Verdict } from './types.ts';
 
 const RESULT: Record<Verdict, TopicValidatorResult> = {
@@ -35,6 +37,12 @@ export interface GossipOptions {
   readonly onBug: (error: unknown) => void;
 }
 
+/** Of the rates that a peer may have, so much is used at most, and so many seconds of it at once. */
+const SENT_SHARE = 3 / 4;
+const SENT_BURST = 1;
+/** Batches of this node that would have to wait longer are dropped: their transactions are published again. */
+const MOST_WAIT_MS = 5_000;
+
 interface Rates {
   readonly count: TokenBucket;
   readonly bytes: TokenBucket;
@@ -43,6 +51,7 @@ interface Rates {
 export class TransactionGossip {
   readonly #options: GossipOptions;
   readonly #rates = new Map<string, Rates>();
+  readonly #sent: Rates;
   #pending = 0;
   #pendingBytes = 0;
   received = 0;
@@ -53,6 +62,10 @@ export class TransactionGossip {
 
   constructor(options: GossipOptions) {
     this.#options = options;
+    const { limits, now } = options;
+    const rate = (perSecond: number): TokenBucket =>
+      new TokenBucket(SENT_SHARE * perSecond, SENT_BURST * perSecond, now);
+    this.#sent = { count: rate(limits.gossipPerSecond), bytes: rate(limits.gossipBytesPerSecond) };
   }
 
   readonly #listener = (event: CustomEvent<GossipsubMessage>): void => {
@@ -94,12 +107,19 @@ export class TransactionGossip {
     this.#rates.delete(peer);
   }
 
+  /** Sends a batch of this host's own when the rate allows; the number of peers, 0 when there are too many waiting. */
   async publish(batch: Bytes): Promise<number> {
     const { limits, service, topic } = this.#options;
     if (batch.length === 0 || batch.length > limits.gossipBytes) {
       const message = `a batch of ${batch.length} bytes, allowed are 1 to ${limits.gossipBytes}`;
       throw new ProtocolError('BATCH_SIZE', message);
     }
+    if (this.#sentWait(0, 0) > MOST_WAIT_MS) {
+      this.dropped++;
+      return 0;
+    }
+    const wait = this.#sentWait(1, batch.length);
+    if (wait > 0) await sleep(wait);
     const { recipients } = await service.publish(topic, batch);
     this.published++;
     this.publishedBytes += batch.length;
@@ -142,10 +162,24 @@ export class TransactionGossip {
       .then((verdict) => {
         this.#pending--;
         this.#pendingBytes -= batch.length;
-        report(verdict);
+        report(verdict === 'accept' && !this.#maySend(batch.length) ? 'ignore' : verdict);
         if (verdict === 'reject') offend(peer, 'TRANSACTIONS_INVALID', 'the batch was rejected');
       })
       .catch(onBug);
+  }
+
+  /** Whether a batch of others may be passed on now. */
+  #maySend(size: number): boolean {
+    if (this.#sentWait(0, 0) > 0) {
+      this.dropped++;
+      return false;
+    }
+    this.#sentWait(1, size);
+    return true;
+  }
+
+  #sentWait(batches: number, size: number): number {
+    return Math.max(this.#sent.count.take(batches), this.#sent.bytes.take(size));
   }
 
   #withinRate(peer: string, size: number): boolean {

@@ -85,7 +85,7 @@ const OF_THE_NETWORK: readonly NetworkMetric[] = [
   bytes(counter('gossip.received.bytes', 'The bytes of these')),
   counter('gossip.published', 'Batches of this node'),
   bytes(counter('gossip.published.bytes', 'The bytes of these')),
-  counter('gossip.dropped', 'Batches dropped because of a rate or for want of room'),
+  counter('gossip.dropped', 'Batches dropped, or not passed on, because of a rate or for want of room'),
   counter('stray.errors', 'Errors of the libraries on dying streams that nobody could catch'),
   bytes(gauge('buffered.bytes', 'What the streams of all connections hold, not read or not sent yet')),
   bytes(gauge('bulk.served.free.bytes', 'What may still be reserved for large responses')),

@@ -29,7 +29,11 @@ function pace(stream: Stream, bytes: TokenBucket): void {
       setPaused(stream, true);
       timer = setTimeout(() => {
         timer = undefined;
-        if (stream.status === 'open') setPaused(stream, false);
+        try {
+          if (stream.status === 'open') setPaused(stream, false);
+        } catch {
+          // its connection is being closed, and the window update found no way out
+        }
       }, wait);
       timer.unref();
     }

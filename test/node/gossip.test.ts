@@ -71,6 +71,16 @@ describe('a batch of a peer', () => {
     expect(w.verified).toBe(before);
     expect(w.admissions.figures.ignoredBatches).toBe(1);
   });
+
+  it('is not forwarded as it is when there are very many: its transactions go out together', async () => {
+    const { receive, sent, published } = setUp();
+    const many = payments(130);
+    const verdicts = [];
+    for (const [i, tx] of many.entries()) verdicts.push(await receive([tx], `peer ${i % 10}`));
+    expect(verdicts).toEqual(many.map((_, i) => (i < 100 ? 'accept' : 'ignore')));
+    expect(await sent()).toEqual(names(many.slice(100)));
+    expect(published.length).toBeLessThan(30);
+  });
 });
 
 describe('own transactions', () => {

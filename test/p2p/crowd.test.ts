@@ -19,4 +19,5 @@ it('takes gossip from a host that shares its address with a crowd', async () => 
   await new Promise((resolve) => setTimeout(resolve, 1_500));
   await honest.network.publishTransactions(bytes(1, 2, 3));
   await until('the batch is there', () => victim.batches.length === 1, 5_000);
+  expect(victim.batches).toEqual([bytes(1, 2, 3)]);
 });

@@ -9,7 +9,7 @@ async function row(verdict: (batch: Uint8Array) => Verdict): Promise<[Node, Node
   const limits = { gossipPerSecond: 4 };
   const middle = await startNode({ n: 1, limits, verdict });
   const bootstrap = middle.network.addresses();
-  const left = await startNode({ n: 2, bootstrap, limits });
+  const left = await startNode({ n: 2, bootstrap });
   const right = await startNode({ n: 3, bootstrap, limits });
   left.network.penalise(right.network.peerId, 'FRAME_INVALID');
   right.network.penalise(left.network.peerId, 'FRAME_INVALID');
@@ -59,5 +59,25 @@ describe('gossip', () => {
     expect(middle.batches.length).toBeGreaterThanOrEqual(20);
     expect(middle.batches.length).toBeLessThan(40);
     expect(middle.network.metrics()['offences.GOSSIP_FLOOD']).toBeGreaterThanOrEqual(5);
+  });
+
+  it('passes on no more than its peers allow it, whatever is sent through it', async () => {
+    const [left, middle, right] = await row(() => 'accept');
+    for (let i = 0; i < 16; i++) await left.network.publishTransactions(bytes(i, 7));
+    await until('it has them all', () => middle.batches.length === 16);
+    await until('the rest is held back', () => middle.network.metrics()['gossip.dropped']! >= 8);
+    await until('the first ones have arrived', () => right.batches.length >= 4);
+    // four at once, and three a second
+    expect(right.batches.length).toBeLessThan(9);
+    expect(right.network.metrics()['offences.GOSSIP_FLOOD']).toBe(0);
+    expect(middle.network.metrics()['offences.GOSSIP_FLOOD']).toBe(0);
+  });
+
+  it('lets own batches wait for their turn', async () => {
+    const [, middle, right] = await row(() => 'accept');
+    const began = performance.now();
+    await Promise.all(Array.from({ length: 8 }, (_, i) => middle.network.publishTransactions(bytes(i, 9))));
+    await until('all are there', () => right.batches.length === 8);
+    expect(performance.now() - began).toBeGreaterThan(1_000);
   });
 });
