@@ -2,7 +2,9 @@
  * Bodies of blocks that are not final yet: turns proposals into whole, checked blocks. Transactions come from
  * the mempool by short id, then from the peers that sent the proposal, then as a whole block from anyone. What
  * does not match the header's hashes is a bad copy and another one is asked for: a body is *missing* until its
- * roots match, and *invalid* only for what its header commits to.
+ * roots match, and *invalid* only for what its header commits to. Whoever passes on a proposal can change its short
+ * ids and need not answer: so the leader's own copy ends what was begun with another's, nobody is waited for while
+ * others could be asked, and who let us wait is asked last.
  */
 import { type Block, certificateMatches, decodeBlock, joinBlock, transactionBytes } from '../chain/block.ts';
 import { type CompactProposal, matchShortIds } from '../chain/compact.ts';
@@ -14,6 +16,7 @@ import { transactionRoot } from '../ledger/merkle.ts';
 import type { CheckedTransaction } from '../tx/check.ts';
 import { decodeTransaction } from '../tx/decode.ts';
 import { transactionId } from '../tx/encode.ts';
+import { PeerChoice } from './peer-choice.ts';
 import type { Peers } from './peers.ts';
 import { decodeTransactionList, encodeTransactionsRequest, MAX_ANSWER_BYTES, METHOD } from './requests.ts';
 import type { TransactionVerifier } from './verify-pool.ts';
@@ -48,6 +51,8 @@ interface Offer {
 interface Copy {
   readonly block: Block;
   readonly known: readonly (CheckedTransaction | undefined)[];
+  /** Who sent all of it. */
+  readonly from?: string;
 }
 
 const MAX_OFFERS = 64;
@@ -55,7 +60,12 @@ const MAX_SOURCES = 16;
 const MAX_ASSEMBLED = 512;
 const MAX_ASSEMBLED_BYTES = 256 * 1024 * 1024;
 const PULL_TIMEOUT_MS = 3_000;
+/** Without an answer for so long the next source is asked, too. */
+const PULL_PATIENCE_MS = 400;
+const PULL_SOURCES = 4;
 const BLOCK_TIMEOUT_MS = 10_000;
+/** A peer that sends nothing for so long is not waited for any longer. */
+const BLOCK_IDLE_MS = 3_000;
 const FIRST_WAIT_MS = 150;
 const LONGEST_WAIT_MS = 2_000;
 
@@ -64,6 +74,9 @@ export class Bodies {
   readonly #offers = new Map<string, Offer>();
   readonly #assembled = new Map<string, AssembledBlock>();
   readonly #running = new Map<string, Promise<AssembledBlock>>();
+  /** Ends the present attempt for a block: there is a new offer. */
+  readonly #attempts = new Map<string, AbortController>();
+  readonly #choice = new PeerChoice();
 
   constructor(options: BodiesOptions) {
     this.#options = options;
@@ -84,6 +97,7 @@ export class Bodies {
     if (known !== undefined) {
       if (fromLeader && !known.fromLeader) {
         this.#offers.set(key, { proposal, sources: new Set([peer, ...known.sources]), fromLeader });
+        this.#attempts.get(key)?.abort();
       } else if (known.sources.size < MAX_SOURCES) known.sources.add(peer);
       return false;
     }
@@ -92,6 +106,7 @@ export class Bodies {
       if (oldest !== undefined) this.#offers.delete(oldest);
     }
     this.#offers.set(key, { proposal, sources: new Set([peer]), fromLeader });
+    this.#attempts.get(key)?.abort();
     return true;
   }
 
@@ -157,29 +172,48 @@ export class Bodies {
   }
 
   async #collect(hash: Bytes, preferred: readonly string[], signal: AbortSignal): Promise<AssembledBlock> {
+    const key = keyOf(hash);
     let wait = FIRST_WAIT_MS;
     let tried: Offer | undefined;
-    for (let attempt = 0; ; attempt++) {
+    for (let turn = 0, asked = 0; ; turn++) {
       if (signal.aborted) throw new ProtocolError('BODY_CANCELLED', 'the block is not needed any more');
-      const offer = this.#offers.get(keyOf(hash));
-      let copy: Copy | undefined;
-      if (offer !== undefined && tried !== offer) {
-        tried = offer;
-        copy = await this.#fromCompact(hash, offer, signal);
-      } else if (attempt > 0) {
-        const block = await this.#wholeBlock(hash, preferred, attempt, signal);
-        copy = block && {
-          block,
-          known: block.transactions.map((tx) => this.#options.pool.byWireHash(sha256(tx))),
-        };
-      }
-      const assembled = copy && (await this.#judge(copy));
+      const offer = this.#offers.get(key);
+      const compact = offer === tried ? undefined : offer;
+      tried = compact ?? tried;
+      const assembled = await this.#attempt(key, signal, async (attempt) => {
+        let copy: Copy | undefined;
+        if (compact !== undefined) copy = await this.#fromCompact(hash, compact, attempt);
+        else if (turn > 0)
+          copy = await this.#wholeBlock(hash, this.#source(hash, preferred, asked++), attempt);
+        const good = copy && (await this.#judge(copy));
+        if (good !== undefined) return good;
+        if (copy?.from !== undefined) this.#blame(copy.from);
+        await this.#options.sleep(wait, attempt).catch(() => undefined);
+        return undefined;
+      });
       if (assembled !== undefined) {
         this.remember(assembled);
         return assembled;
       }
-      await this.#options.sleep(wait, signal).catch(() => undefined);
       wait = Math.min(wait * 2, LONGEST_WAIT_MS);
+    }
+  }
+
+  /** Runs `work` under a signal that fires with `signal`, and when there is a new offer of the block. */
+  async #attempt<T>(
+    key: string,
+    signal: AbortSignal,
+    work: (attempt: AbortSignal) => Promise<T>,
+  ): Promise<T> {
+    const attempt = new AbortController();
+    const abort = (): void => attempt.abort();
+    signal.addEventListener('abort', abort, { once: true });
+    this.#attempts.set(key, attempt);
+    try {
+      return await work(attempt.signal);
+    } finally {
+      signal.removeEventListener('abort', abort);
+      if (this.#attempts.get(key) === attempt) this.#attempts.delete(key);
     }
   }
 
@@ -188,19 +222,54 @@ export class Bodies {
     const known = matchShortIds(hash, proposal.shortIds, this.#options.pool.transactions());
     const missing: number[] = [];
     for (let i = 0; i < known.length; i++) if (known[i] === undefined) missing.push(i);
-    let pulled: Bytes[] | undefined = [];
-    if (missing.length > 0) {
-      pulled = undefined;
-      for (const peer of [...sources].slice(0, 4)) {
-        pulled ??= await this.#pull(peer, hash, missing, signal);
-      }
-    }
+    const pulled = missing.length === 0 ? [] : await this.#pullFromAny([...sources], hash, missing, signal);
     if (pulled === undefined) return undefined;
     let next = 0;
     const transactions: Bytes[] = [];
     for (const tx of known) transactions.push(tx?.bytes ?? pulled[next++]!);
     if (transactionBytes(transactions) > this.#options.maxBlockBytes) return undefined;
     return { block: joinBlock(proposal.headerBytes, proposal.parentCertificate, transactions), known };
+  }
+
+  /** The first answer of any of `sources`: the next one is asked when one fails, or lets us wait for a moment. */
+  #pullFromAny(
+    sources: readonly string[],
+    hash: Bytes,
+    indexes: readonly number[],
+    signal: AbortSignal,
+  ): Promise<Bytes[] | undefined> {
+    const left = this.#choice.order(sources).slice(0, PULL_SOURCES);
+    const others = new AbortController();
+    const abort = (): void => others.abort();
+    signal.addEventListener('abort', abort, { once: true });
+    let running = 0;
+    return new Promise<Bytes[] | undefined>((resolve, reject) => {
+      const next = (): void => {
+        const peer = left.shift();
+        if (peer === undefined) {
+          if (running === 0) resolve(undefined);
+          return;
+        }
+        running++;
+        let gone = false;
+        const goOn = (): void => {
+          if (gone || others.signal.aborted) return;
+          gone = true;
+          next();
+        };
+        this.#pull(peer, hash, indexes, others.signal).then((list) => {
+          running--;
+          if (list !== undefined) resolve(list);
+          else if (running === 0 && left.length === 0) resolve(undefined);
+          else goOn();
+        }, reject);
+        this.#options.sleep(PULL_PATIENCE_MS, others.signal).then(goOn, () => undefined);
+      };
+      next();
+    }).finally(() => {
+      signal.removeEventListener('abort', abort);
+      others.abort();
+    });
   }
 
   async #pull(
@@ -219,36 +288,46 @@ export class Bodies {
       const list = decodeTransactionList(answer, indexes.length);
       return list.length === indexes.length ? list : undefined;
     } catch (error) {
-      if (error instanceof ProtocolError) return undefined;
-      throw error;
+      if (!(error instanceof ProtocolError)) throw error;
+      if (isProtocolError(error, 'REQUEST_TIMEOUT')) this.#choice.failed(peer);
+      return undefined;
     }
   }
 
-  async #wholeBlock(
-    hash: Bytes,
-    preferred: readonly string[],
-    attempt: number,
-    signal: AbortSignal,
-  ): Promise<Block | undefined> {
-    const sources = this.#offers.get(keyOf(hash))?.sources ?? [];
-    const first = [...new Set([...preferred, ...sources])];
-    const peer = attempt <= first.length ? first[attempt - 1] : this.#options.peers.random();
+  /** Whom to ask for the whole block: who was named by the caller, then in turn who offered it and anybody. */
+  #source(hash: Bytes, preferred: readonly string[], asked: number): string | undefined {
+    if (asked < preferred.length) return preferred[asked];
+    const sources = [...(this.#offers.get(keyOf(hash))?.sources ?? [])];
+    const ready = this.#options.peers.ready();
+    const [first, second] = (asked - preferred.length) % 2 === 0 ? [sources, ready] : [ready, sources];
+    return this.#choice.pick(first) ?? this.#choice.pick(second);
+  }
+
+  async #wholeBlock(hash: Bytes, peer: string | undefined, signal: AbortSignal): Promise<Copy | undefined> {
     if (peer === undefined) return undefined;
+    const { peers, maxBlockBytes } = this.#options;
     try {
-      const answer = await this.#options.peers.request(peer, METHOD.block, hash, {
+      const answer = await peers.request(peer, METHOD.block, hash, {
         timeoutMs: BLOCK_TIMEOUT_MS,
+        idleMs: BLOCK_IDLE_MS,
         maxResponseBytes: MAX_ANSWER_BYTES,
         signal,
       });
-      const block = decodeBlock(answer, this.#options.maxBlockBytes);
-      if (equal(block.hash, hash)) return block;
-      this.#options.peers.penalise(peer, 'RESPONSE_INVALID');
-      return undefined;
+      const block = decodeBlock(answer, maxBlockBytes);
+      if (equal(block.hash, hash)) return { block, known: this.#known(block), from: peer };
+      this.#blame(peer);
     } catch (error) {
       if (!(error instanceof ProtocolError)) throw error;
-      if (error.code.startsWith('CODEC_')) this.#options.peers.penalise(peer, 'RESPONSE_INVALID');
-      return undefined;
+      if (error.code.startsWith('CODEC_')) this.#blame(peer);
+      else if (isProtocolError(error, 'REQUEST_TIMEOUT')) this.#choice.failed(peer);
     }
+    return undefined;
+  }
+
+  /** The peer has sent as a block what is none. */
+  #blame(peer: string): void {
+    this.#choice.failed(peer);
+    this.#options.peers.penalise(peer, 'RESPONSE_INVALID');
   }
 
   /** The assembled block, or undefined when the copy is bad. */

@@ -410,10 +410,6 @@ class KryderNode implements RunningNode {
     return {
       request: (peer, method, payload, options) => network.request(peer, method, payload, options),
       ready,
-      random: () => {
-        const all = ready();
-        return all[Math.floor(Math.random() * all.length)];
-      },
       validator: (index) => network.validatorPeer(index),
       penalise: (peer, offence) => network.penalise(peer, offence),
     };

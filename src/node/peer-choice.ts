@@ -37,6 +37,13 @@ export class PeerChoice {
     return [...peers].sort((a, b) => this.#records.get(a)!.restUntil - this.#records.get(b)!.restUntil)[0];
   }
 
+  /** `peers` in their order, but those that rest come last. */
+  order(peers: readonly string[]): string[] {
+    const at = this.#now();
+    const rests = (peer: string): boolean => (this.#records.get(peer)?.restUntil ?? 0) > at;
+    return [...peers.filter((peer) => !rests(peer)), ...peers.filter(rests)];
+  }
+
   /** The peer has sent what was asked for. */
   answered(peer: string): void {
     this.#note(peer, { goodUntil: this.#now() + GOOD_MS, restUntil: 0, failures: 0 });

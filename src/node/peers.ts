@@ -7,8 +7,6 @@ export interface Peers {
   request(peer: string, method: number, payload: Bytes, options: RequestOptions): Promise<Bytes>;
   /** Ready peers. */
   ready(): readonly string[];
-  /** A ready peer by chance, or undefined when there is none. */
-  random(): string | undefined;
   /** The ready peer that is validator `index`. */
   validator(index: number): string | undefined;
   penalise(peer: string, offence: Offence): void;

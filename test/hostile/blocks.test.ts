@@ -142,8 +142,7 @@ async function syncOn(chain: Chain, lie: Bytes): Promise<{ tip: number; punished
     });
   const peers: Peers = {
     request: async (peer) => (peer === 'liar' ? lie : truth()),
-    ready: () => ['liar', 'honest'],
-    random: () => (asked++ === 0 ? 'liar' : 'honest'),
+    ready: () => (asked++ === 0 ? ['liar'] : ['honest']),
     validator: () => undefined,
     penalise: (peer, offence) => punished.push(`${peer} ${offence}`),
   };

@@ -61,19 +61,24 @@ class Harness {
   readonly asked: [string, number][] = [];
   readonly punished: string[] = [];
   readonly pool: CheckedTransaction[] = [];
-  answer: Answer = () => {
+  answer: (...args: Parameters<Answer>) => Bytes | Promise<Bytes> = () => {
     throw new ProtocolError('REMOTE_ERROR', 'nothing here');
   };
   readonly bodies: Bodies;
 
   constructor() {
     const peers: Peers = {
-      request: async (peer, method, payload) => {
+      request: async (peer, method, payload, { signal }) => {
         this.asked.push([peer, method]);
-        return this.answer(peer, method, payload);
+        const answer = this.answer(peer, method, payload);
+        const cancelled = new Promise<Bytes>((_resolve, reject) => {
+          signal?.addEventListener('abort', () =>
+            reject(new ProtocolError('REQUEST_CANCELLED', 'cancelled')),
+          );
+        });
+        return await Promise.race([answer, cancelled]);
       },
       ready: () => ['x', 'y'],
-      random: () => (this.asked.length % 2 === 0 ? 'x' : 'y'),
       validator: () => undefined,
       penalise: (peer) => this.punished.push(peer),
     };
@@ -95,10 +100,11 @@ class Harness {
       block.hash,
       block.transactions.map((tx) => sha256(tx)),
     ),
+    from = 'leader',
   ): void {
     const { headerBytes, parentCertificate } = block;
     const proposal: CompactProposal = { vote: named('vote'), headerBytes, parentCertificate, shortIds: ids };
-    this.bodies.offer(block.hash, proposal, 'leader');
+    this.bodies.offer(block.hash, proposal, from, from === 'leader');
   }
 
   want(block: Block, preferred: string[] = []) {
@@ -159,6 +165,52 @@ describe('a body', () => {
     expect((await h.want(block)).block.bytes).toEqual(block.bytes);
     expect(h.asked.length).toBe(4);
     expect(h.punished.length).toBe(3);
+  });
+});
+
+describe('with liars among those who pass on its proposal', () => {
+  const never = new Promise<Bytes>(() => undefined);
+  const pulled = (payload: Bytes): Bytes =>
+    encodeTransactionList(decodeTransactionsRequest(payload, MAX).indexes.map((i) => transactions[i]!.bytes));
+
+  it('a body does not wait for who sent false short ids and is silent, once the leader has spoken', async () => {
+    h.answer = (peer, _, payload) => (peer === 'leader' ? pulled(payload) : never);
+    h.offer(block, named('false').slice(0, 24), 'liar');
+    const waiting = h.want(block);
+    await delay(10);
+    expect(h.asked).toEqual([['liar', METHOD.transactions]]);
+    h.offer(block);
+    expect((await waiting).block.bytes).toEqual(block.bytes);
+    expect(h.asked.slice(1)).toEqual([['leader', METHOD.transactions]]);
+  });
+
+  it('a body is pulled from the next one when the first ones are silent', async () => {
+    h.answer = (peer, _, payload) => (peer === 'third' ? pulled(payload) : never);
+    for (const peer of ['first', 'second', 'third']) h.offer(block, undefined, peer);
+    expect((await h.want(block)).block.bytes).toEqual(block.bytes);
+    expect(h.asked.map(([peer]) => peer)).toEqual(['first', 'second', 'third']);
+  });
+
+  it('a body is asked of others than these, and they are not asked twice when they let us wait', async () => {
+    const liars = Array.from({ length: 16 }, (_, i) => `liar ${i}`);
+    h.answer = (peer) => {
+      if (peer === 'x') return block.bytes;
+      throw new ProtocolError('REQUEST_TIMEOUT', 'no response');
+    };
+    for (const peer of liars) h.offer(block, named('false').slice(0, 24), peer);
+    expect((await h.want(block)).block.bytes).toEqual(block.bytes);
+    expect(h.asked.length).toBeLessThan(16);
+    const counts = new Map<string, number>();
+    for (const [peer] of h.asked) counts.set(peer, (counts.get(peer) ?? 0) + 1);
+    expect(Math.max(...counts.values())).toBe(1);
+  });
+
+  it('who sends other transactions under its header is punished, unless they were pulled by his short ids', async () => {
+    const swapped = joinBlock(block.headerBytes, CERTIFICATE, [...block.transactions].reverse()).bytes;
+    const answers = [swapped, block.bytes];
+    h.answer = () => answers.shift()!;
+    await h.want(block);
+    expect(h.punished).toHaveLength(1);
   });
 });
 
