@@ -1,12 +1,15 @@
 /**
  * Whom to ask next, of peers that all could answer: one that answered lately before one that is not known, and that
  * before one that let us wait, which is left alone for a while, longer each time. Chance decides among equals, so load
- * is spread, and a peer that answers well cannot be forced on us for ever.
+ * is spread, and a peer that answers well cannot be forced on us for ever. Whoever sends drop by drop has let us wait.
  */
 const GOOD_MS = 60_000;
 const FIRST_REST_MS = 5_000;
 const LONGEST_REST_MS = 5 * 60_000;
 const MAX_PEERS = 256;
+/** Answers that take longer than this must bring so many things a second, or they are as bad as none. */
+const SLOW_MS = 3_000;
+const LEAST_PER_SECOND = 8;
 /** How often a peer that is not known yet is tried though there are good ones: one time in so many. */
 const CURIOSITY = 8;
 
@@ -44,9 +47,10 @@ export class PeerChoice {
     return [...peers.filter((peer) => !rests(peer)), ...peers.filter(rests)];
   }
 
-  /** The peer has sent what was asked for. */
-  answered(peer: string): void {
-    this.#note(peer, { goodUntil: this.#now() + GOOD_MS, restUntil: 0, failures: 0 });
+  /** The peer has sent so many of the things that were asked for, within `ms`. */
+  answered(peer: string, things: number, ms: number): void {
+    if (ms > SLOW_MS && things < (LEAST_PER_SECOND * ms) / 1_000) this.failed(peer);
+    else this.#note(peer, { goodUntil: this.#now() + GOOD_MS, restUntil: 0, failures: 0 });
   }
 
   /** The peer has not answered, or not with anything of use. */

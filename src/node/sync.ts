@@ -86,14 +86,16 @@ export class RangeSync {
     const before = chain.tip.height;
     try {
       const payload = encodeRangeRequest({ from: before + 1, maxBytes: MAX_ANSWER_BYTES >> 1 });
+      const asked = performance.now();
       const answer = await peers.request(peer, METHOD.range, payload, {
         timeoutMs: RANGE_TIMEOUT_MS,
         idleMs: RANGE_IDLE_MS,
         maxResponseBytes: MAX_ANSWER_BYTES,
         signal,
       });
+      const tookMs = performance.now() - asked;
       await this.#import(decodeRangeAnswer(answer, maxBlockBytes));
-      this.#choice.answered(peer);
+      this.#choice.answered(peer, chain.tip.height - before, tookMs);
     } catch (error) {
       if (!(error instanceof ProtocolError)) throw error;
       if (!signal.aborted) this.#choice.failed(peer);

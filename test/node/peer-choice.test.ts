@@ -14,7 +14,7 @@ function fixture(random = (): number => 0.5) {
 
 it('asks who answered lately, and leaves alone who did not answer', () => {
   const { choice, pass } = fixture();
-  choice.answered('b');
+  choice.answered('b', 1, 100);
   choice.failed('c');
   const peers = ['a', 'b', 'c'];
   expect(choice.pick(peers)).toBe('b');
@@ -26,7 +26,7 @@ it('asks who answered lately, and leaves alone who did not answer', () => {
 
 it('tries others than the good ones now and then', () => {
   const { choice } = fixture(() => 0);
-  choice.answered('b');
+  choice.answered('b', 1, 100);
   expect(choice.pick(['a', 'b'])).toBe('a');
 });
 
@@ -40,7 +40,7 @@ it('rests longer after each failure, forgives an answer, and asks somebody even 
   choice.failed('a');
   pass(5_001);
   expect(choice.pick(['a', 'b'])).toBe('b');
-  choice.answered('a');
+  choice.answered('a', 1, 100);
   expect(choice.pick(['a', 'b'])).toBe('a');
   expect(choice.pick([])).toBeUndefined();
 });
@@ -50,4 +50,13 @@ it('remembers a bounded number of peers', () => {
   choice.failed('first');
   for (let i = 0; i < 300; i++) choice.failed(`peer ${i}`);
   expect(choice.pick(['peer 299', 'first'])).toBe('first');
+});
+
+it('takes an answer that comes drop by drop for none, and a large one that takes its time for one', () => {
+  const { choice } = fixture();
+  choice.answered('drop by drop', 1, 19_000);
+  expect(choice.pick(['drop by drop', 'a'])).toBe('a');
+  choice.answered('large', 400, 19_000);
+  expect(choice.pick(['a', 'large'])).toBe('large');
+  expect(choice.order(['drop by drop', 'a', 'large'])).toEqual(['a', 'large', 'drop by drop']);
 });
