@@ -3,7 +3,7 @@
  * place from its first packet until it is closed, so handshakes count as much as peers. What the address alone
  * decides is decided before the handshake, what needs the peer id right after it. Some places are kept for addresses
  * from which a validator or a persistent peer has proved itself: a crowd of strangers cannot take these. When all
- * others are taken, a connection that has not said hello for a second gives way to a new one.
+ * others are taken, or all handshakes, a connection that has not said hello for a second gives way to a new one.
  */
 import type { MultiaddrConnection, PeerId } from '@libp2p/interface';
 import type { Multiaddr } from '@multiformats/multiaddr';
@@ -157,9 +157,14 @@ export class Door {
     if (address.open >= places) return 'address-full';
     if (address.handshakes >= Math.max(1, places / 2)) return 'address-handshakes';
     const open = proven ? 1 : 1 - KEPT;
-    if (this.#handshakes >= open * limits.inboundPending) return 'handshakes';
+    if (
+      this.#handshakes >= open * limits.inboundPending &&
+      !this.#evict((place) => place.peer === undefined)
+    ) {
+      return 'handshakes';
+    }
     if (!proven && !this.#rate.tryTake(1)) return 'rate';
-    if (this.#places.size >= open * limits.maxConnections && !this.#evict()) return 'full';
+    if (this.#places.size >= open * limits.maxConnections && !this.#evict(() => true)) return 'full';
     return undefined;
   }
 
@@ -168,11 +173,15 @@ export class Door {
     return this.#options.access.decidesLater || this.#options.namesAnybody;
   }
 
-  /** Closes a connection whose peer has not said hello for a while: of the address that has most of them, the oldest. */
-  #evict(): boolean {
+  /**
+   * Closes a connection that suits, and whose peer has not said hello for a while: of the address that has most of them,
+   * the oldest. Addresses that have proved themselves are left alone.
+   */
+  #evict(suits: (place: Place) => boolean): boolean {
     const before = this.#options.now() - PATIENCE_MS;
     const idle = new Map<AddressEntry, { oldest: Place; count: number }>();
     for (const place of this.#places.values()) {
+      if (!suits(place) || this.#proven.has(place.address.key)) continue;
       if (place.peer !== undefined && this.#acquaintance.isReady(place.peer)) continue;
       const known = idle.get(place.address);
       if (known === undefined) idle.set(place.address, { oldest: place, count: 1 });

@@ -11,6 +11,7 @@ import { multiaddr } from '@multiformats/multiaddr';
 import { type Bytes, equal, keyOf, toHex } from '../codec/bytes.ts';
 import { ProtocolError } from '../codec/errors.ts';
 import { AccessLists } from './access.ts';
+import { addressKey, hostOf } from './addresses.ts';
 import { Budget } from './budget.ts';
 import { Conduct } from './conduct.ts';
 import { Dialer } from './dialer.ts';
@@ -31,7 +32,7 @@ import { type Lane, RANK_CERTIFICATE, RANK_VOTE, Session } from './session.ts';
 import { strayErrors } from './stray.ts';
 import { addTo } from './totals.ts';
 import type { Network, NetworkOptions, PeerEvent, PeerInfo, RequestOptions } from './types.ts';
-import { type Buffered, gossips, measureBuffers } from './upkeep.ts';
+import { type Buffered, givesWay, gossips, measureBuffers } from './upkeep.ts';
 import {
   encodeCertificate,
   encodeHello,
@@ -515,9 +516,21 @@ class LibP2PNetwork implements Network {
   #refusesGuest(session: Session): Refusal | undefined {
     const address = this.#connections(session.peer)[0]?.remoteAddr;
     if (!this.#door.welcomes(session.peer, session.validator !== undefined, address)) return 'unlisted';
-    if (this.#isKept(session)) return undefined;
-    const strangers = this.#ready().filter((other) => !this.#isKept(other)).length;
-    return strangers >= this.#limits.maxStrangers ? 'strangers' : undefined;
+    const isGuest = (one: Session): boolean => !this.#isKept(one) && !this.#dialer.isNamed(one.peer);
+    if (!isGuest(session)) return undefined;
+    const strangers = this.#ready().filter((other) => other !== session && isGuest(other));
+    if (strangers.length < this.#limits.maxStrangers) return undefined;
+    const guests = strangers.map(({ peer }) => ({ peer, address: this.#addressOf(peer) }));
+    const leaving = givesWay(guests, this.#addressOf(session.peer));
+    if (leaving === undefined) return 'strangers';
+    this.#door.count('strangers');
+    this.#disconnect(leaving, 'gives way to a peer of another address');
+    return undefined;
+  }
+
+  #addressOf(peer: string): string {
+    const address = this.#connections(peer)[0]?.remoteAddr;
+    return addressKey((address && hostOf(address).ip) ?? '');
   }
 
   /** Validators and persistent peers are never asked to leave for want of room. */
@@ -573,7 +586,8 @@ class LibP2PNetwork implements Network {
     }
     const { bytes, excess } = this.#buffers();
     for (const { peer, bytes: held } of excess) {
-      this.#offend(peer, 'MUXER_ABUSE', `${held} of ${bytes} bytes that nobody reads or takes`);
+      // where many hold a little, the one that holds most need not be one of those who mean harm
+      this.#offend(peer, 'STALLED', `${held} of ${bytes} bytes that nobody reads or takes`);
     }
     for (const peer of this.#host.getPeers()) this.#onConnect(peer.toString());
   }

@@ -1,7 +1,8 @@
 /**
- * What is looked at once a second over all connections: whether a ready peer has lost its gossip stream, and how much
+ * What is looked at over all connections. Once a second: whether a ready peer has lost its gossip stream, and how much
  * is buffered for all strangers together. One connection is bounded by its guard; many together are bounded here: while
- * they hold too much, the one that holds most has to go.
+ * they hold too much, the one that holds most has to go. When there is no room for another stranger: whether one address
+ * has so many of the places that one of its peers gives way.
  */
 import type { Connection } from '@libp2p/interface';
 import type { NetworkLimits } from './limits.ts';
@@ -46,4 +47,20 @@ export function measureBuffers(
     excess.push({ peer, bytes });
   }
   return { bytes: all, excess };
+}
+
+export interface Guest {
+  readonly peer: string;
+  /** See `addressKey`. */
+  readonly address: string;
+}
+
+/** Of the guests, in the order of their coming, the one that gives way to a newcomer from `address`, if there is one. */
+export function givesWay(guests: readonly Guest[], address: string): string | undefined {
+  const counts = new Map<string, number>();
+  for (const guest of guests) counts.set(guest.address, (counts.get(guest.address) ?? 0) + 1);
+  const [crowded, most] = [...counts].reduce((a, b) => (b[1] > a[1] ? b : a), ['', 0]);
+  // whoever gives way comes back as a newcomer, who must not find it the other way round
+  if (most < (counts.get(address) ?? 0) + 2) return undefined;
+  return guests.findLast((guest) => guest.address === crowded)?.peer;
 }

@@ -124,6 +124,20 @@ it('lets newcomers take the places of those who say nothing, of the worst addres
   expect(f.door.evicted).toBe(3);
 });
 
+it('lets newcomers take the places of handshakes that do not end', () => {
+  const f = fixture();
+  const slow: FakeConnection[] = [];
+  for (let n = 0; f.door.handshakes < 0.75 * DEFAULT_LIMITS.inboundPending; n++)
+    slow.push(f.knock(address(n >> 3)));
+  expect(f.knock('7.7.7.7').entered).toBe(false);
+  expect(refused(f.door).handshakes).toBe(1);
+  f.pass(1_500);
+  const late = [f.knock('7.7.7.7'), f.knock('7.7.7.8')];
+  expect(late.map(({ entered }) => entered)).toEqual([true, true]);
+  expect(slow.filter(({ open }) => !open)).toHaveLength(2);
+  expect(late.every(({ open }) => open)).toBe(true);
+});
+
 it('slows down the handshakes of all strangers together', () => {
   const f = fixture();
   let inside = 0;

@@ -97,7 +97,9 @@ describe('streams that nobody reads', () => {
       [PROTOCOL.votes, PROTOCOL.proposals, PROTOCOL.bulk].map((lane) => attacker.open(lane)),
     );
     for (const stream of streams) stream.send(new Uint8Array(MIB));
-    await expectCut(victim);
+    await until('it is gone', () => victim.network.metrics()['offences.STALLED'] === 1);
+    // the one that holds most when many hold a little may be an honest one: it may come back
+    expect(victim.network.metrics()['peers.banned']).toBe(0);
   });
 
   it('of one connection are bounded', async () => {
