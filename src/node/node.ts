@@ -35,7 +35,7 @@ import { Exchanged } from './exchanged.ts';
 import { TransactionRelay } from './gossip.ts';
 import { nodeHashBackend } from './hash.ts';
 import { lockConsensusKey } from './keys/locks.ts';
-import { admitSigner, votesElsewhere } from './keys/signing-guard.ts';
+import { admitSigner, refuseRetired, votesElsewhere } from './keys/signing-guard.ts';
 import type { LaneParts } from './lane-parts.ts';
 import { ConsensusLanes, networkHandlers } from './lanes.ts';
 import { apiLimits, mempoolLimits, networkLimits, peerBudgets } from './limits.ts';
@@ -395,7 +395,8 @@ class KryderNode implements RunningNode {
     const { path: directory, consensusKey } = this.#directory;
     const { publicKey } = consensusKey!.key;
     const place = { directory, disk, set: this.#set, genesisHash: this.#genesisHash, publicKey };
-    // The lock comes first: who is refused it has not begun to vote here.
+    // Who is refused the lock has not begun to vote here; where the key was moved away from, that is the better reason.
+    await refuseRetired(place);
     const lock = await lockConsensusKey(consensusKey!.seed, directory);
     this.#keep(() => lock.release());
     if ((await admitSigner(place, height)) === 'begins')

@@ -82,6 +82,19 @@ async function serialSince(place: SigningPlace, serial: number): Promise<number 
   return held !== undefined && !held.retired && held.serial > serial ? held.serial : undefined;
 }
 
+/** The serial of the history that took a retired directory into service again, if one did. */
+async function takenBack(place: SigningPlace, marker: SigningMarker): Promise<number | undefined> {
+  // The journal decides: a crash in an import can leave the marker behind it.
+  return (await Journal.exists(place.disk)) ? serialSince(place, marker.serial) : undefined;
+}
+
+/** Throws `KEY_RETIRED` where the key was moved away from; changes nothing. */
+export async function refuseRetired(place: SigningPlace): Promise<void> {
+  const marker = await markerOf(place);
+  if (marker?.journal === 'retired' && (await takenBack(place, marker)) === undefined)
+    throw retired(place.directory);
+}
+
 /**
  * Lets a validator start, or throws `JOURNAL_MISSING` or `KEY_RETIRED`. `height` is the database's. When it
  * resolves there is a journal, and the marker says so durably. Says whether that begins with this start.
@@ -91,8 +104,7 @@ export async function admitSigner(place: SigningPlace, height: number): Promise<
   const marked = marker?.journal;
   const present = await Journal.exists(place.disk);
   if (marked === 'retired') {
-    // The journal decides: a crash in an import can leave the marker behind it.
-    const serial = present ? await serialSince(place, marker!.serial) : undefined;
+    const serial = await takenBack(place, marker!);
     if (serial === undefined) throw retired(place.directory);
     await mark(place, 'begun', serial);
     return 'goes on';
