@@ -12,7 +12,7 @@ import { type Bytes, EMPTY_BYTES } from '../codec/bytes.ts';
 import { ProtocolError } from '../codec/errors.ts';
 import { TokenBucket } from './bucket.ts';
 import { Budget } from './budget.ts';
-import type { NetworkLimits } from './limits.ts';
+import { frameCost, type NetworkLimits } from './limits.ts';
 import { frames, paced, sleep } from './reading.ts';
 import {
   decodeToServer,
@@ -30,15 +30,23 @@ export class ServingAccount {
   readonly #peer: Budget;
   readonly #all: Budget;
   readonly sending: TokenBucket;
-  /** Bytes read and encoded. */
-  readonly work: TokenBucket;
+  /** Bytes read and encoded, for this peer and for all that are no validators. */
+  readonly #work: TokenBucket;
+  readonly #strangersWork: TokenBucket;
 
-  /** `all` is shared by all peers. */
-  constructor(limits: NetworkLimits, all: Budget, now: () => number) {
+  /** `all` is shared by all peers, `strangersWork` by those that are no validators. */
+  constructor(limits: NetworkLimits, all: Budget, strangersWork: TokenBucket, now: () => number) {
     this.#peer = new Budget(limits.servedBytesPerPeer);
     this.#all = all;
+    this.#strangersWork = strangersWork;
     this.sending = new TokenBucket(limits.servedPerSecond, limits.servedPerSecond, now);
-    this.work = new TokenBucket(limits.servedPerSecond, limits.servedPerSecond, now);
+    this.#work = new TokenBucket(limits.servedPerSecond, limits.servedPerSecond, now);
+  }
+
+  /** `bytes` were read and encoded; milliseconds for which the next request has to wait. */
+  charge(bytes: number, validator: boolean): number {
+    const own = this.#work.take(bytes);
+    return validator ? own : Math.max(own, this.#strangersWork.take(bytes));
   }
 
   /** Strangers wait for what others have reserved. */
@@ -48,12 +56,12 @@ export class ServingAccount {
 
   async reserve(amount: number, isValidator: () => boolean): Promise<void> {
     await this.#peer.acquire(amount);
-    await this.#all.acquire(amount, isValidator());
+    await this.#all.acquire(amount, isValidator(), this);
   }
 
   release(amount: number): void {
     this.#peer.release(amount);
-    this.#all.release(amount);
+    this.#all.release(amount, this);
   }
 }
 
@@ -151,7 +159,7 @@ export class BulkServer {
     try {
       await pipe(
         frames(stream, REQUEST_HEADER_BYTES + limits.requestBytes),
-        paced(bytes, count),
+        paced(bytes, count, () => frameCost(limits, this.#options.isValidator())),
         async function* check(source: AsyncIterable<Bytes>) {
           for await (const payload of source) yield decodeToServer(payload);
         },
@@ -177,11 +185,20 @@ export class BulkServer {
     }
     this.#waiting.push(message);
     this.#startWaiting();
-    while (this.#waiting.length >= this.#options.limits.requestsInFlight && !this.#ended) {
+    const { requestsInFlight, requestBytes } = this.#options.limits;
+    while (!this.#ended && (this.#waiting.length >= requestsInFlight || this.#askedBytes > requestBytes)) {
       await new Promise<void>((resolve) => {
         this.#roomWanted = resolve;
       });
     }
+  }
+
+  /** Bytes of the requests that are served or wait. */
+  get #askedBytes(): number {
+    let bytes = 0;
+    for (const { request } of this.#jobs.values()) bytes += request.payload.length;
+    for (const { payload } of this.#waiting) bytes += payload.length;
+    return bytes;
   }
 
   #startWaiting(): void {
@@ -217,15 +234,15 @@ export class BulkServer {
     const { limits, account, isValidator, handle, onRefusal, onBug } = this.#options;
     const { id, method, payload, maxResponseBytes } = job.request;
     const most = Math.min(maxResponseBytes, limits.responseBytes);
-    for (let wait = account.work.take(0); wait > 0 && !job.ended; wait = account.work.take(0))
-      await sleep(wait);
+    const charge = (size: number): number => account.charge(size, isValidator());
+    for (let wait = charge(0); wait > 0 && !job.ended; wait = charge(0)) await sleep(wait);
     if (!job.small) {
       await account.reserve(most, isValidator);
       job.reserved = most;
     }
     try {
       if (!job.ended) {
-        const data = await handle(method, payload, most, (bytes) => account.work.take(bytes));
+        const data = await handle(method, payload, most, charge);
         if (data.length > most) {
           throw new ProtocolError('RESPONSE_TOO_LARGE', `${data.length} bytes, wanted are at most ${most}`);
         }

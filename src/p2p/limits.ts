@@ -85,6 +85,8 @@ export interface NetworkLimits {
   readonly helloBytesPerSecond: number;
   readonly requestsPerSecond: number;
   readonly requestBytesPerSecond: number;
+  /** A frame of a peer that is no validator counts as so many: there may be many such peers, and they need fewer. */
+  readonly frameCostOfStrangers: number;
 
   /** How fast one connection's streams to libp2p's services are read. */
   readonly gossipRate: ServiceRate;
@@ -180,6 +182,7 @@ export const DEFAULT_LIMITS: NetworkLimits = {
   helloBytesPerSecond: 128 * KIB,
   requestsPerSecond: 4_000,
   requestBytesPerSecond: 16 * MIB,
+  frameCostOfStrangers: 10,
 
   gossipRate: { bytesPerSecond: 16 * MIB },
   routingRate: { bytesPerSecond: 8 * KIB },
@@ -212,6 +215,11 @@ export const DEFAULT_LIMITS: NetworkLimits = {
   forgivenPerMinute: 20,
   storedEntries: 4_096,
 };
+
+/** What a frame of votes or proposals, or a request, takes of its peer's rate. */
+export function frameCost(limits: NetworkLimits, validator: boolean): number {
+  return validator ? 1 : limits.frameCostOfStrangers;
+}
 
 /** The largest part of a response that is accepted, whatever `partBytes` this node sends in. */
 export const MAX_PART_BYTES = MIB;

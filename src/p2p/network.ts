@@ -12,6 +12,7 @@ import { type Bytes, equal, keyOf, toHex } from '../codec/bytes.ts';
 import { ProtocolError } from '../codec/errors.ts';
 import { AccessLists } from './access.ts';
 import { addressKey, hostOf } from './addresses.ts';
+import { TokenBucket } from './bucket.ts';
 import { Budget } from './budget.ts';
 import { Conduct } from './conduct.ts';
 import { Dialer } from './dialer.ts';
@@ -130,6 +131,7 @@ class LibP2PNetwork implements Network {
   readonly #search: PeerSearch;
   readonly #gossip: TransactionGossip;
   readonly #budget: Budget;
+  readonly #strangersWork: TokenBucket;
   readonly #sessions = new Map<string, Session>();
   readonly #instance = Uint8Array.from(randomBytes(8));
   readonly #conduct: Conduct;
@@ -148,6 +150,7 @@ class LibP2PNetwork implements Network {
     this.#resolver = resolver;
     this.#host = host;
     this.#budget = new Budget(limits.servedBytes, limits.servedBytesForValidators);
+    this.#strangersWork = new TokenBucket(2 * limits.servedPerSecond, 2 * limits.servedPerSecond, now);
     this.#directory = new Directory({
       self,
       genesisHash: options.genesisHash,
@@ -420,6 +423,7 @@ class LibP2PNetwork implements Network {
       limits: this.#limits,
       now: this.#now,
       budget: this.#budget,
+      strangersWork: this.#strangersWork,
       open: (protocol) => this.#open(peer, protocol),
       hello: () => this.#hello(),
       onHello: (hello) => this.#onHello(session, hello),

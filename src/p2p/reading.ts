@@ -65,11 +65,14 @@ export function setPaused(stream: Stream, paused: boolean): void {
   else stream.resume();
 }
 
-/** A transform that lets frames through no faster than the buckets allow, which slows the sender down. */
-export function paced(bytes: TokenBucket, count?: TokenBucket) {
+/**
+ * A transform that lets frames through no faster than the buckets allow, which slows the sender down. Each frame takes
+ * `cost` out of `count`.
+ */
+export function paced(bytes: TokenBucket, count: TokenBucket, cost: () => number) {
   return async function* (source: AsyncIterable<Bytes>): AsyncGenerator<Bytes, void, undefined> {
     for await (const payload of source) {
-      const wait = Math.max(bytes.take(payload.length), count?.take(1) ?? 0);
+      const wait = Math.max(bytes.take(payload.length), count.take(cost()));
       if (wait > 0) await sleep(wait);
       yield payload;
     }

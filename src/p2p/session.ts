@@ -14,7 +14,7 @@ import { BulkClient } from './bulk-client.ts';
 import { BulkServer, ServingAccount } from './bulk-server.ts';
 import { FRAME_HEADER_BYTES } from './framing.ts';
 import { KeptStream } from './kept-stream.ts';
-import type { NetworkLimits } from './limits.ts';
+import { frameCost, type NetworkLimits } from './limits.ts';
 import type { SessionFigures } from './metrics.ts';
 import { OFFENCES, type Offence } from './offences.ts';
 import { frames, paced } from './reading.ts';
@@ -34,6 +34,8 @@ export interface SessionOptions {
   readonly limits: NetworkLimits;
   readonly now: () => number;
   readonly budget: Budget;
+  /** What is read and encoded for all peers that are no validators. */
+  readonly strangersWork: TokenBucket;
   readonly open: (protocol: string) => Promise<Stream>;
   /** The hello frame of this host as it is at the moment. */
   readonly hello: () => Bytes;
@@ -103,7 +105,7 @@ export class Session {
     const churn = (): TokenBucket =>
       new TokenBucket(limits.streamsPerMinute / 60, limits.streamsPerMinute, now);
     this.#opened = { hello: churn(), votes: churn(), proposals: churn(), bulk: churn() };
-    this.#account = new ServingAccount(limits, options.budget, now);
+    this.#account = new ServingAccount(limits, options.budget, options.strangersWork, now);
     this.#client = new BulkClient({ limits, now, offend: options.offend, onBug: options.onBug });
     this.#helloTimer = setTimeout(
       () => options.offend('HELLO_TIMEOUT', `no hello within ${limits.helloTimeoutMs} ms`),
@@ -292,7 +294,8 @@ export class Session {
     // a burst of at least one whole frame, or it would never be let through at once
     const bytes = new TokenBucket(bytesPerSecond, Math.max(2 * bytesPerSecond, 2 * maxFrame), now);
     const count = new TokenBucket(limits.votesPerSecond, 2 * limits.votesPerSecond, now);
-    await pipe(frames(stream, maxFrame), paced(bytes, count), async (source: AsyncIterable<Bytes>) => {
+    const cost = (): number => frameCost(limits, this.validator !== undefined);
+    await pipe(frames(stream, maxFrame), paced(bytes, count, cost), async (source: AsyncIterable<Bytes>) => {
       for await (const payload of source) {
         if (this.#closed) return;
         this.#received[lane] += payload.length;

@@ -37,8 +37,8 @@ export interface NetworkHandlers {
   onTransactions(batch: Bytes, peer: string, fromValidator: number | undefined): Promise<Verdict>;
   /**
    * Answers a request with at most `maxResponseBytes`; a handler compares sizes before it allocates. It tells
-   * `charge` how many bytes it reads and encodes, as soon as it knows: beyond the peer's rate its next requests
-   * wait. A `ProtocolError` becomes an error response with its code (`CODEC_*` and `REQUEST_INVALID` cost the
+   * `charge` how many bytes it reads and encodes, as soon as it knows: beyond the peer's rate, or that of all that are
+   * no validators, its next requests wait. A `ProtocolError` becomes an error response with its code (`CODEC_*` and `REQUEST_INVALID` cost the
    * asker `REQUEST_INVALID`); anything else, `INTERNAL`.
    */
   onRequest(

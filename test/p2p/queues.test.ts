@@ -156,6 +156,27 @@ describe('token bucket', () => {
 });
 
 describe('budget', () => {
+  it('grants to whoever holds least, and in the order of asking among equals', async () => {
+    const budget = new Budget(10);
+    const [greedy, modest] = [{}, {}];
+    const order: string[] = [];
+    const ask = (name: string, amount: number, owner: object): void => {
+      void budget.acquire(amount, false, owner).then(() => order.push(name));
+    };
+    ask('greedy 1', 5, greedy);
+    ask('greedy 2', 5, greedy);
+    ask('greedy 3', 5, greedy);
+    ask('modest', 5, modest);
+    await new Promise(setImmediate);
+    expect(order).toEqual(['greedy 1', 'greedy 2']);
+    budget.release(5, greedy);
+    await new Promise(setImmediate);
+    expect(order).toEqual(['greedy 1', 'greedy 2', 'modest']);
+    budget.release(5, modest);
+    await new Promise(setImmediate);
+    expect(order.at(-1)).toBe('greedy 3');
+  });
+
   it('grants in the order of asking, and never more than there is', async () => {
     const budget = new Budget(10);
     const order: string[] = [];

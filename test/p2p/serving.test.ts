@@ -3,6 +3,7 @@ import type { Stream } from '@libp2p/interface';
 import { afterEach, describe, expect, it } from 'vitest';
 import type { Bytes } from '../../src/codec/bytes.ts';
 import { ProtocolError } from '../../src/codec/errors.ts';
+import { TokenBucket } from '../../src/p2p/bucket.ts';
 import { Budget } from '../../src/p2p/budget.ts';
 import { BulkServer, ServingAccount } from '../../src/p2p/bulk-server.ts';
 import { DEFAULT_LIMITS } from '../../src/p2p/limits.ts';
@@ -40,6 +41,51 @@ describe('a handler', () => {
     expect(await ask(7, 20_000)).toEqual(bytes());
     await expect(ask(8, 500)).rejects.toMatchObject({ code: 'REQUEST_TIMEOUT' });
     expect(told).toEqual([7]);
+  });
+
+  it('that works for strangers works for all of them at one rate, and for validators beside it', async () => {
+    const server = await startNode({
+      n: 1,
+      validator: true,
+      limits: { servedPerSecond: 1_000 },
+      onRequest: async (method, _payload, _peer, _max, charge) => {
+        if (method === 1) charge(1_000_000);
+        return bytes();
+      },
+    });
+    const bootstrap = server.network.addresses();
+    const [one, other, validator] = await Promise.all([
+      startNode({ n: 8, bootstrap }),
+      startNode({ n: 9, bootstrap }),
+      startNode({ n: 2, validator: true, bootstrap }),
+    ]);
+    await until('they met', () => readyPeers(server) === 3);
+    await until('the validator is known', () => server.network.validatorPeer(1) !== undefined);
+    const ask = (node: Node, method: number, timeoutMs: number) =>
+      node.network.request(server.network.peerId, method, bytes(), { timeoutMs, maxResponseBytes: 9 });
+    expect(await ask(one, 1, 20_000)).toEqual(bytes());
+    await expect(ask(other, 2, 500)).rejects.toMatchObject({ code: 'REQUEST_TIMEOUT' });
+    expect(await ask(validator, 2, 20_000)).toEqual(bytes());
+  });
+
+  it('that is not done yet lets only so many bytes of requests wait', async () => {
+    let asked = 0;
+    const server = await startNode({
+      n: 1,
+      onRequest: () => {
+        asked++;
+        return new Promise(() => undefined);
+      },
+    });
+    const client = await startNode({ n: 2, bootstrap: server.network.addresses() });
+    await until('they met', () => readyPeers(server) === 1 && readyPeers(client) === 1);
+    const payload = new Uint8Array(MIB - 1);
+    for (let i = 0; i < 8; i++) {
+      client.network.request(server.network.peerId, 1, payload, SMALL).catch(() => undefined);
+    }
+    await until('two are there', () => asked === 2);
+    await new Promise((resolve) => setTimeout(resolve, 300));
+    expect(asked).toBe(2);
   });
 
   it('that cannot read requests gets their sender banned; one that has no answer does not', async () => {
@@ -183,7 +229,12 @@ describe('the least rate', () => {
   ])('is taken over ten seconds: %s', async (_name, perSecond, others, slow) => {
     let now = 0;
     const budget = new Budget(DEFAULT_LIMITS.servedBytes);
-    const account = new ServingAccount(DEFAULT_LIMITS, budget, () => now);
+    const account = new ServingAccount(
+      DEFAULT_LIMITS,
+      budget,
+      new TokenBucket(1e9, 1e9, () => now),
+      () => now,
+    );
     const server = new BulkServer({
       limits: DEFAULT_LIMITS,
       now: () => now,
