@@ -68,7 +68,7 @@ function invalid(message: string): never {
   throw new ProtocolError('RECORD_INVALID', message);
 }
 
-/** Reads a signed record without checking its signature. Throws `RECORD_INVALID`. */
+/** Reads a signed record without checking its signature or its addresses. Throws `RECORD_INVALID`. */
 export function decodeSignedRecord(bytes: Bytes): SignedRecord {
   try {
     const outer = new Reader(bytes);
@@ -82,7 +82,7 @@ export function decodeSignedRecord(bytes: Bytes): SignedRecord {
     const peerId = r.bin(PEER_ID_BYTES);
     const count = r.array(0, MAX_ADDRESSES);
     const addresses: Bytes[] = [];
-    for (let i = 0; i < count; i++) addresses.push(checkAddress(r.bin(1, MAX_ADDRESS_BYTES)));
+    for (let i = 0; i < count; i++) addresses.push(r.bin(1, MAX_ADDRESS_BYTES));
     const sequence = r.uint();
     r.end();
     if (!equal(peerId.subarray(0, PEER_ID_PREFIX.length), PEER_ID_PREFIX)) invalid('not an Ed25519 peer id');
@@ -92,15 +92,22 @@ export function decodeSignedRecord(bytes: Bytes): SignedRecord {
   }
 }
 
+function namesOf(address: Bytes): string[] {
+  try {
+    return multiaddr(address)
+      .getComponents()
+      .map((component) => component.name);
+  } catch (error) {
+    return invalid(error instanceof Error ? error.message : String(error));
+  }
+}
+
 /** Only plain TCP addresses: what a record makes others dial is a host and a port, nothing else. */
-function checkAddress(bytes: Bytes): Bytes {
-  const names = multiaddr(bytes)
-    .getComponents()
-    .map((component) => component.name);
+function checkAddress(bytes: Bytes): void {
+  const names = namesOf(bytes);
   if (names.length !== 2 || names[1] !== 'tcp' || !/^(ip4|ip6|dns|dns4|dns6)$/.test(names[0]!)) {
     invalid(`address /${names.join('/')} is not a host and a TCP port`);
   }
-  return bytes;
 }
 
 /** The peer id whose multihash a record names. */
@@ -151,6 +158,7 @@ export class RecordStore {
     if (!this.#indices.has(key)) return { outcome: 'stranger', record };
     const held = this.#byKey.get(key);
     if (held !== undefined && held.record.sequence >= record.sequence) return { outcome: 'known', record };
+    for (const address of record.addresses) checkAddress(address);
     if (!this.#verifier.verify(signature, signedBytes(this.#genesisHash, encoded), record.consensusKey)) {
       invalid('the signature is wrong');
     }
