@@ -180,6 +180,12 @@ export class Door {
     return !socket.destroyed;
   }
 
+  /** What is being answered costs as much as so many more requests. */
+  charge({ socket }: IncomingMessage, requests: number): void {
+    const visitor = this.#visitors.get(socket);
+    if (visitor !== undefined) this.#requests.take(visitor.address, requests);
+  }
+
   /** The request is complete: until it is answered, its connection does not give way. */
   serve({ socket }: IncomingMessage): void {
     const visitor = this.#visitors.get(socket);

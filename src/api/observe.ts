@@ -4,6 +4,7 @@
  * makes no new series.
  */
 import type { FastifyInstance } from 'fastify';
+import { Dear } from './pace.ts';
 
 /** The templates that the server registers: a route that is not among them cannot be registered. */
 export const API_ROUTES = [
@@ -71,10 +72,17 @@ export interface ApiLoad {
   readonly streams: number;
 }
 
+/** The part of the main thread that making the page may take, milliseconds of it at once, and scrapes that wait. */
+const METRICS_SHARE = 0.1;
+const METRICS_BURST_MS = 500;
+const METRICS_WAITING = 16;
+
 export function registerMetrics(app: FastifyInstance, metrics: () => Promise<string>): void {
+  const line = new Dear(METRICS_SHARE, METRICS_BURST_MS, METRICS_WAITING, () => performance.now());
   app.get('/metrics', async (_request, reply) => {
+    const page = await line.run(metrics);
     reply.type('text/plain; version=0.0.4; charset=utf-8');
-    return reply.send(await metrics());
+    return reply.send(page);
   });
 }
 

@@ -8,6 +8,8 @@ import type { Door } from './door.ts';
 import { blockJson, bountyJson, finalityJson, headerJson, statusJson, supplyJson } from './present.ts';
 
 const MAX_PAGE = 100;
+/** Bounties of a page that cost about as much as one small request. */
+const BOUNTIES_PER_REQUEST = 10;
 const JSON_TYPE = 'application/json; charset=utf-8';
 
 function number(text: string, what: string): number {
@@ -27,7 +29,8 @@ function stateProofJson(p: StateProof): Record<string, unknown> {
   return { height: p.height, proof: toHex(p.proof), finality: finalityJson(p.finality) };
 }
 
-export function registerQueries(app: FastifyInstance, backend: ApiBackend, { dear }: Door): void {
+export function registerQueries(app: FastifyInstance, backend: ApiBackend, door: Door): void {
+  const { dear } = door;
   app.get('/healthz', async (_request, reply) => {
     const reason = backend.unhealthy();
     const warnings = backend.warnings();
@@ -111,6 +114,7 @@ export function registerQueries(app: FastifyInstance, backend: ApiBackend, { dea
       const { after, limit, proof } = request.query;
       const count = limit === undefined ? MAX_PAGE : Math.min(MAX_PAGE, number(limit, 'limit'));
       const page = backend.bounties(tag, after === undefined ? undefined : hex32(after, 'after'), count);
+      door.charge(request.raw, Math.floor(page.bounties.length / BOUNTIES_PER_REQUEST));
       const answer = { tag: toHex(tag), height: page.height, bounties: page.bounties.map(bountyJson) };
       if (proof !== '1') return answer;
       return { ...answer, proof: stateProofJson(await dear.run(() => backend.bountiesProof(tag))) };

@@ -48,6 +48,7 @@ export class BulkClient {
   #stream: Stream | undefined;
   #stopped = false;
   received = 0;
+  #sentBefore = 0;
   /** Requests that found no place. */
   refused = 0;
 
@@ -76,7 +77,7 @@ export class BulkClient {
   }
 
   get sent(): number {
-    return this.#writer?.sent ?? 0;
+    return this.#sentBefore + (this.#writer?.sent ?? 0);
   }
 
   /** Uses `stream` from now on; ids begin anew with it. */
@@ -92,6 +93,7 @@ export class BulkClient {
   /** The stream is gone: what was under way on it fails, what waits goes on waiting. */
   detach(): void {
     this.#writer?.detach();
+    this.#sentBefore = this.sent;
     this.#writer = undefined;
     this.#stream = undefined;
     const failed = [...this.#inFlight.values()];

@@ -257,8 +257,15 @@ class LibP2PNetwork implements Network {
   }
 
   peers(): PeerInfo[] {
+    const newest = new Map<string, Connection>();
+    for (const connection of this.#host.getConnections()) {
+      const peer = connection.remotePeer.toString();
+      const known = newest.get(peer);
+      if (connection.status !== 'open' || (known && known.timeline.open > connection.timeline.open)) continue;
+      newest.set(peer, connection);
+    }
     return Array.from(this.#sessions.values(), (session) => {
-      const connection = this.#connections(session.peer)[0];
+      const connection = newest.get(session.peer);
       return {
         id: session.peer,
         validator: session.validator,

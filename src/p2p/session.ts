@@ -71,7 +71,9 @@ export class Session {
   readonly #out: Record<'hello' | 'votes' | 'proposals', OutLane>;
   readonly #client: BulkClient;
   readonly #account: ServingAccount;
-  #server: BulkServer | undefined;
+  readonly #servers = new Set<BulkServer>();
+  /** Bytes that servers of streams that have ended have sent. */
+  #served = 0;
   readonly #kept: KeptStream[] = [];
   readonly #inbound = new Map<Lane, Stream>();
   readonly #opened: Record<Lane, TokenBucket>;
@@ -163,10 +165,10 @@ export class Session {
     const stalled = Math.max(
       ...Object.values(this.#out).map(({ writer }) => writer.stalledFor),
       this.#client.stalledFor,
-      this.#server?.stalledFor ?? 0,
+      ...Array.from(this.#servers, (server) => server.stalledFor),
     );
     if (stalled > limits.stallMs) offend('STALLED', `has read nothing for ${stalled} ms`);
-    else if (this.#server?.tooSlow() === true) {
+    else if ([...this.#servers].some((server) => server.tooSlow())) {
       offend('STALLED', `reads responses at less than ${limits.leastServedPerSecond} bytes a second`);
     }
   }
@@ -188,6 +190,8 @@ export class Session {
 
   metrics(): SessionFigures {
     const { hello, votes, proposals } = this.#out;
+    const served = (figure: (server: BulkServer) => number): number =>
+      [...this.#servers].reduce((sum, server) => sum + figure(server), 0);
     return {
       'votes.queue.length': votes.queue.length,
       'votes.queue.bytes': votes.queue.bytes,
@@ -210,9 +214,9 @@ export class Session {
       'bulk.asked.refused': this.#client.refused,
       'bulk.asked.received.bytes': this.#client.received,
       'bulk.asked.sent.bytes': this.#client.sent,
-      'bulk.served.inflight': this.#server?.inFlight ?? 0,
-      'bulk.served.queue.bytes': this.#server?.queuedBytes ?? 0,
-      'bulk.served.sent.bytes': this.#server?.sent ?? 0,
+      'bulk.served.inflight': served((server) => server.inFlight),
+      'bulk.served.queue.bytes': served((server) => server.queuedBytes),
+      'bulk.served.sent.bytes': this.#served + served((server) => server.sent),
     };
   }
 
@@ -286,8 +290,13 @@ export class Session {
         onRefusal: (detail) => offend('REQUEST_INVALID', detail),
         onBug: (error, method) => onBug(error, `request of method ${method}`),
       });
-      this.#server = server;
-      await server.run(stream);
+      this.#servers.add(server);
+      try {
+        await server.run(stream);
+      } finally {
+        this.#servers.delete(server);
+        this.#served += server.sent;
+      }
       return;
     }
     const { maxFrame, bytesPerSecond, handle } = this.#lane(lane);

@@ -1,7 +1,7 @@
 /** What a client may do that wants the node to fall over. */
 import { Agent, request } from 'node:http';
 import { afterEach, describe, expect, it } from 'vitest';
-import type { FinalEvent } from '../../src/api/backend.ts';
+import type { BountyView, FinalEvent } from '../../src/api/backend.ts';
 import { addressOf } from '../../src/api/door.ts';
 import type { Block } from '../../src/chain/block.ts';
 import { ask, client, GET_STATUS, startVictim, stopVictims, until, type Victim } from './support.ts';
@@ -191,6 +191,26 @@ describe('connections', () => {
     expect(refused.length).toBeGreaterThan(0);
     expect(refused.every(({ code }) => code === 'API_RATE')).toBe(true);
     expect(codes.filter(({ status }) => status === 200).length).toBeGreaterThanOrEqual(40);
+  });
+
+  it('long lists count as many requests', async () => {
+    const [id, tag, nonce, refundTo] = Array.from({ length: 4 }, () => new Uint8Array(32));
+    const terms = { tag: tag!, nonce: nonce!, claimKey: nonce!, payee: undefined, refundTo: refundTo! };
+    const heights = { claimFrom: 0, claimUntil: 9, postedAt: 0 };
+    const bounty: BountyView = {
+      id: id!,
+      bounty: { status: 'open', amount: 1n, deposit: 1n, ...terms, ...heights },
+    };
+    const bounties = new Array<BountyView>(100).fill(bounty);
+    const victim = await startVictim(
+      { requestsPerSecond: 20, maxWaitMs: 100 },
+      { bounties: () => ({ height: 1, bounties }) },
+    );
+    const path = `/v1/tags/${'00'.repeat(32)}/bounties`;
+    const codes = [];
+    for (let i = 0; i < 8; i++) codes.push((await ask(victim, path)).status);
+    expect(codes[0]).toBe(200);
+    expect(codes.at(-1)).toBe(429);
   });
 
   it.each([

@@ -68,6 +68,18 @@ describe('a handler', () => {
     expect(await ask(validator, 2, 20_000)).toEqual(bytes());
   });
 
+  it('counts what it sent, over all streams that the peer opens', async () => {
+    const server = await startNode({ n: 1, onRequest: async () => new Uint8Array(1_000) });
+    const raw = await rawHost(server);
+    await greet(raw);
+    const sent = (): number => server.network.metrics()['bulk.served.sent.bytes']!;
+    for (let stream = 1; stream <= 3; stream++) {
+      (await raw.open(PROTOCOL.bulk)).send(encodeRequest(1, 1, 1_000, bytes()));
+      await until('it is answered', () => sent() > 1_000 * stream);
+      expect(sent()).toBeLessThan(1_000 * (stream + 1));
+    }
+  });
+
   it('that is not done yet lets only so many bytes of requests wait', async () => {
     let asked = 0;
     const server = await startNode({
