@@ -8,7 +8,7 @@
 import { type Bytes, keyOf } from '../codec/bytes.ts';
 import { ProtocolError } from '../codec/errors.ts';
 import { TokenBucket } from '../p2p/bucket.ts';
-import type { Verdict } from '../p2p/types.ts';
+import type { BatchVerdict, Verdict } from '../p2p/types.ts';
 import type { CheckedTransaction } from '../tx/check.ts';
 import type { Admission, Admissions } from './admission.ts';
 import { decodeTransactionList, encodeTransactionList } from './requests.ts';
@@ -151,13 +151,13 @@ export class TransactionRelay {
   }
 
   /** A batch that a peer passed on. */
-  async receive(batch: Bytes, peer: string, validator: boolean): Promise<Verdict> {
+  async receive(batch: Bytes, peer: string, validator: boolean): Promise<BatchVerdict> {
     try {
       const list = decodeTransactionList(batch, MAX_BATCH_TRANSACTIONS);
       return this.#judge(await this.#o.admissions.admit(list, { peer, validator }));
     } catch (error) {
       if (!(error instanceof ProtocolError)) throw error;
-      return error.code.startsWith('CODEC_') ? 'reject' : 'ignore';
+      return error.code.startsWith('CODEC_') ? 'reject' : 'busy';
     }
   }
 

@@ -12,7 +12,7 @@ import type { GossipService } from './host.ts';
 import type { NetworkLimits } from './limits.ts';
 import type { Offence } from './offences.ts';
 import { sleep } from './reading.ts';
-import type { Verdict } from './types.ts';
+import type { BatchVerdict, Verdict } from './types.ts';
 
 const RESULT: Record<Verdict, TopicValidatorResult> = {
   accept: TopicValidatorResult.Accept,
@@ -32,7 +32,7 @@ export interface GossipOptions {
   readonly topic: string;
   readonly limits: NetworkLimits;
   readonly now: () => number;
-  readonly onTransactions: (batch: Bytes, peer: string) => Promise<Verdict>;
+  readonly onTransactions: (batch: Bytes, peer: string) => Promise<BatchVerdict>;
   readonly offend: (peer: string, offence: Offence, detail: string) => void;
   readonly onBug: (error: unknown) => void;
 }
@@ -130,12 +130,15 @@ export class TransactionGossip {
     const { limits, service, offend, onBug, onTransactions } = this.#options;
     this.received++;
     this.receivedBytes += batch.length;
-    const report = (verdict: Verdict): void => {
-      service.reportMessageValidationResult(id, peer, RESULT[verdict]);
+    const report = (verdict: BatchVerdict): void => {
+      const busy = verdict === 'busy';
+      service.reportMessageValidationResult(id, peer, RESULT[busy ? 'ignore' : verdict]);
+      // or a peer from which nothing is taken could keep others from bringing the same by being the first
+      if (busy) service.seenCache.entries.delete(id);
     };
     if (!this.#withinRate(peer, batch.length)) {
       this.dropped++;
-      report('ignore');
+      report('busy');
       offend(peer, 'GOSSIP_FLOOD', 'more batches than the rate allows');
       return;
     }
@@ -149,13 +152,13 @@ export class TransactionGossip {
       this.#pendingBytes + batch.length > limits.gossipPendingBytes
     ) {
       this.dropped++;
-      report('ignore');
+      report('busy');
       return;
     }
     this.#pending++;
     this.#pendingBytes += batch.length;
     onTransactions(batch, peer)
-      .catch((error: unknown): Verdict => {
+      .catch((error: unknown): BatchVerdict => {
         onBug(error);
         return 'ignore';
       })

@@ -42,9 +42,13 @@ export interface HostOptions {
   readonly guard: Omit<GuardOptions, 'limits' | 'maxFrame'>;
 }
 
-/** The service, with what its interface leaves out: the method of `asyncValidation`, and the mesh by topic. */
+/**
+ * The service, with what its interface leaves out: the method of `asyncValidation`, the mesh by topic, and the names of
+ * the messages that were seen.
+ */
 export type GossipService = GossipSub & {
   readonly mesh: ReadonlyMap<string, ReadonlySet<string>>;
+  readonly seenCache: { readonly entries: Map<string, unknown> };
   reportMessageValidationResult(messageId: string, source: string, result: TopicValidatorResult): void;
 };
 

@@ -12,6 +12,9 @@ import type { Resolve } from './resolver.ts';
 /** `accept` forwards where that applies, `ignore` drops silently, `reject` also punishes the sender. */
 export type Verdict = 'accept' | 'ignore' | 'reject';
 
+/** `busy`: the node did not look at it, so it is as if it had not come, and may come from another peer. */
+export type BatchVerdict = Verdict | 'busy';
+
 export type PeerEvent = 'connected' | 'ready' | 'gone';
 
 /** Fits pino: fields first, then the message. */
@@ -34,7 +37,7 @@ export interface NetworkHandlers {
    * A gossiped batch, passed on by `peer`, which has proved to be validator `fromValidator` or is none. It is
    * forwarded only after the promise resolves to `accept`.
    */
-  onTransactions(batch: Bytes, peer: string, fromValidator: number | undefined): Promise<Verdict>;
+  onTransactions(batch: Bytes, peer: string, fromValidator: number | undefined): Promise<BatchVerdict>;
   /**
    * Answers a request with at most `maxResponseBytes`; a handler compares sizes before it allocates. It tells
    * `charge` how many bytes it reads and encodes, as soon as it knows: beyond the peer's rate, or that of all that are

@@ -63,11 +63,11 @@ describe('a batch of a peer', () => {
     expect(await relay.receive(Uint8Array.of(0xdd, 0xff, 0xff, 0xff, 0xff), 'peer', false)).toBe('reject');
   });
 
-  it('is ignored without a penalty when its peer has used up its budget', async () => {
+  it('counts as not come when its peer has used up its budget', async () => {
     const { w, receive } = setUp();
     expect(await receive(payments(100))).toBe('accept');
     const before = w.verified;
-    expect(await receive(payments(5))).toBe('ignore');
+    expect(await receive(payments(5))).toBe('busy');
     expect(w.verified).toBe(before);
     expect(w.admissions.figures.ignoredBatches).toBe(1);
   });

@@ -1,11 +1,11 @@
 import { afterEach, describe, expect, it } from 'vitest';
-import type { Verdict } from '../../src/p2p/types.ts';
+import type { BatchVerdict, Verdict } from '../../src/p2p/types.ts';
 import { bytes, type Node, startNode, stopAll, until } from './harness.ts';
 
 afterEach(stopAll);
 
 /** Three hosts in a row: the ends are connected only through the one in the middle. */
-async function row(verdict: (batch: Uint8Array) => Verdict): Promise<[Node, Node, Node]> {
+async function row(verdict: (batch: Uint8Array) => BatchVerdict): Promise<[Node, Node, Node]> {
   const limits = { gossipPerSecond: 4 };
   const middle = await startNode({ n: 1, limits, verdict });
   const bootstrap = middle.network.addresses();
@@ -42,6 +42,19 @@ describe('gossip', () => {
     expect(middle.network.metrics()['offences.TRANSACTIONS_INVALID']).toBe(1);
     for (const i of [1, 2]) await left.network.publishTransactions(bytes(1, i));
     await until('it is banned', () => middle.network.metrics()['peers.banned'] === 1);
+  });
+
+  it('takes from another peer what it had no time for when it came first', async () => {
+    let busy = true;
+    const [left, middle, right] = await row(() => (busy ? 'busy' : 'accept'));
+    await left.network.publishTransactions(bytes(1, 2, 3));
+    await until('it has come', () => middle.batches.length === 1);
+    busy = false;
+    await right.network.publishTransactions(bytes(1, 2, 3));
+    await until('it has come again, and is passed on', () => middle.batches.length === 2);
+    await right.network.publishTransactions(bytes(4));
+    await until('it is not taken a third time', () => left.batches.length === 1);
+    expect(left.batches).toEqual([bytes(4)]);
   });
 
   it('refuses batches that are empty or too large where they are made', async () => {

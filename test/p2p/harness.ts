@@ -3,7 +3,13 @@ import { createPrivateKey, createPublicKey, sign, verify } from 'node:crypto';
 import type { Bytes } from '../../src/codec/bytes.ts';
 import type { SignatureVerifier, SigningKey } from '../../src/crypto/interfaces.ts';
 import { createNetwork } from '../../src/p2p/network.ts';
-import type { Network, NetworkHandlers, NetworkLog, NetworkOptions, Verdict } from '../../src/p2p/types.ts';
+import type {
+  BatchVerdict,
+  Network,
+  NetworkHandlers,
+  NetworkLog,
+  NetworkOptions,
+} from '../../src/p2p/types.ts';
 
 export const GENESIS: Bytes = new Uint8Array(32).fill(7);
 
@@ -50,7 +56,7 @@ export interface NodeOptions extends Partial<Omit<NetworkOptions, 'handlers'>> {
   /** Number of its host key, and of its consensus key if `validator`. */
   readonly n: number;
   readonly validator?: boolean;
-  readonly verdict?: (batch: Bytes) => Verdict;
+  readonly verdict?: (batch: Bytes) => BatchVerdict;
   readonly onRequest?: NetworkHandlers['onRequest'];
 }
 

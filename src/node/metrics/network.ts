@@ -1,6 +1,6 @@
 /** The network in metrics: what its room counts, and the verdicts that the node returns to it. */
 import { ProtocolError } from '../../codec/errors.ts';
-import type { NetworkHandlers, Verdict } from '../../p2p/types.ts';
+import type { BatchVerdict, NetworkHandlers } from '../../p2p/types.ts';
 import { METHOD } from '../requests.ts';
 import type { Metrics } from './registry.ts';
 
@@ -112,7 +112,7 @@ const NAMED: Readonly<Record<string, Take>> = {
 
 /** The same handlers, with their verdicts and answers counted. */
 export function countedHandlers(handlers: NetworkHandlers, metrics: Metrics): NetworkHandlers {
-  const counted = (lane: string, verdict: Verdict): Verdict => {
+  const counted = <V extends BatchVerdict>(lane: string, verdict: V): V => {
     metrics.inc('kryder_messages_total', 1, { lane, verdict });
     return verdict;
   };

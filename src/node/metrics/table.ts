@@ -74,7 +74,7 @@ const CONSENSUS = {
     help: 'Messages of peers, by what the node made of them',
     labels: {
       lane: ['vote', 'proposal', 'certificate', 'transactions'],
-      verdict: ['accept', 'ignore', 'reject'],
+      verdict: ['accept', 'ignore', 'reject', 'busy'],
     },
   },
   kryder_requests_served_total: {
