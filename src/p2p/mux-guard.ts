@@ -11,6 +11,7 @@ import type { Bytes } from '../codec/bytes.ts';
 import { TokenBucket } from './bucket.ts';
 import type { NetworkLimits } from './limits.ts';
 import type { Offence } from './offences.ts';
+import { collected } from './reading.ts';
 
 const HEADER_BYTES = 12;
 const TYPE = { data: 0, windowUpdate: 1, ping: 2, goAway: 3 } as const;
@@ -44,11 +45,11 @@ interface Buffering {
   };
 }
 
-/** Bytes that the streams of a connection hold, read by nobody or taken by nobody yet. */
+/** Bytes that the streams of a connection hold: read by nobody, part of a frame, or taken by nobody yet. */
 export function bufferedBytes(streams: readonly object[]): number {
   let sum = 0;
   for (const stream of streams as readonly Buffering[]) {
-    sum += (stream.readBufferLength ?? 0) + (stream.writeBufferLength ?? 0);
+    sum += (stream.readBufferLength ?? 0) + (stream.writeBufferLength ?? 0) + collected(stream);
   }
   return sum;
 }

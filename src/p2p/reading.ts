@@ -11,12 +11,20 @@ import { FrameDecoder } from './framing.ts';
 /** Anything that libp2p hands over as data: one chunk or a list of chunks. */
 type Data = Uint8Array | Iterable<Uint8Array>;
 
+const decoders = new WeakMap<object, FrameDecoder>();
+
+/** Bytes of a frame of `stream` that is not whole yet. */
+export function collected(stream: object): number {
+  return decoders.get(stream)?.buffered ?? 0;
+}
+
 /**
  * The payloads that arrive on `stream`, until it ends in whatever way; a frame cut short by the end is dropped.
  * Throws `FRAME_INVALID` for a length out of bounds. One consumer, which may take its time.
  */
 export async function* frames(stream: Stream, maxFrame: number): AsyncGenerator<Bytes, void, undefined> {
   const decoder = new FrameDecoder(maxFrame);
+  decoders.set(stream, decoder);
   let ended = false;
   let wake: (() => void) | undefined;
   const notify = (): void => {
@@ -55,6 +63,7 @@ export async function* frames(stream: Stream, maxFrame: number): AsyncGenerator<
     stream.removeEventListener('message', onMessage);
     stream.removeEventListener('remoteCloseWrite', onEnd);
     stream.removeEventListener('close', onEnd);
+    decoders.delete(stream);
   }
 }
 

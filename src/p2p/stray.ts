@@ -30,6 +30,11 @@ export function strayErrors(): number {
 
 /** Counts an error that nobody has caught, if it is one of these. */
 export function isStray(error: unknown): boolean {
+  // what the library's promises are rejected with when a stream closes before the event that they wait for
+  if (error instanceof Event && error.type === 'close') {
+    seen++;
+    return true;
+  }
   if (!(error instanceof Error) || !NAMES.has(error.name)) return false;
   const frames = (error.stack ?? '').split('\n').filter((line) => /^\s+at /.test(line));
   const files = frames.filter((line) => !/node:internal|node:events|<anonymous>/.test(line));

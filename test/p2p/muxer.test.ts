@@ -1,6 +1,7 @@
 /** What a host may do below the lanes: frames, pings and streams of the multiplexer itself. */
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterEach, describe, expect, it } from 'vitest';
+import { frame } from '../../src/p2p/framing.ts';
 import { PROTOCOL } from '../../src/p2p/wire.ts';
 import { type Node, startNode, stopAll, until } from './harness.ts';
 import { goodHello, greet, rawHost, stopRawHosts } from './raw-host.ts';
@@ -100,6 +101,17 @@ describe('streams that nobody reads', () => {
     await until('it is gone', () => victim.network.metrics()['offences.STALLED'] === 1);
     // the one that holds most when many hold a little may be an honest one: it may come back
     expect(victim.network.metrics()['peers.banned']).toBe(0);
+  });
+
+  it('count what has come of a frame that is never whole', async () => {
+    const victim = await startNode({ n: 1 });
+    const attacker = await rawHost(victim);
+    await greet(attacker);
+    await until('it is ready', () => victim.network.metrics()['peers.ready'] === 1);
+    const stream = await attacker.open(PROTOCOL.proposals);
+    stream.send(frame(new Uint8Array(MIB)).subarray(0, MIB));
+    await until('it is counted', () => victim.network.metrics()['buffered.bytes']! >= MIB - 4);
+    expect(victim.network.peers()[0]?.score).toBe(0);
   });
 
   it('of one connection are bounded', async () => {

@@ -1,3 +1,4 @@
+import { StreamCloseEvent } from '@libp2p/interface';
 import { expect, it } from 'vitest';
 import { isStray, strayErrors } from '../../src/p2p/stray.ts';
 
@@ -19,6 +20,12 @@ it('goes on after a stream error that the library threw and nobody could catch, 
   expect(strayErrors()).toBe(before + 1);
 });
 
+it('goes on after the end of a stream for which a promise waited that nobody holds', () => {
+  const before = strayErrors();
+  expect(isStray(new StreamCloseEvent())).toBe(true);
+  expect(strayErrors()).toBe(before + 1);
+});
+
 it.each<[string, unknown]>([
   ['another kind of error', thrown('TypeError', LIBRARY)],
   [
@@ -28,6 +35,7 @@ it.each<[string, unknown]>([
   ['one of another package', thrown('AbortError', ['at x (/app/node_modules/fastify/lib/server.js:1:1)'])],
   ['one without frames', thrown('StreamStateError', [])],
   ['no error at all', 'StreamStateError'],
+  ['another event', new Event('error')],
 ])('takes %s for a bug', (_what, error) => {
   const before = strayErrors();
   expect(isStray(error)).toBe(false);
