@@ -129,7 +129,10 @@ export interface Network {
   sendVote(peer: string, vote: Bytes): boolean;
   sendCertificate(peer: string, certificate: Bytes): boolean;
   sendProposalTo(peer: string, proposal: Bytes): boolean;
-  /** Gossips a batch (at most 1 MiB). Resolves to the number of peers that it was sent to at once. */
+  /**
+   * Gossips a batch (at most 1 MiB) when its turn has come: a host sends less than its peers allow it. Resolves to the
+   * number of peers that it was sent to at once, 0 when too many wait already.
+   */
   publishTransactions(batch: Bytes): Promise<number>;
   /**
    * One request on the bulk lane. Rejects with a `ProtocolError`: `PEER_GONE`, `REQUEST_TIMEOUT`,
