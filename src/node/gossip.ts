@@ -157,7 +157,9 @@ export class TransactionRelay {
       return this.#judge(await this.#o.admissions.admit(list, { peer, validator }));
     } catch (error) {
       if (!(error instanceof ProtocolError)) throw error;
-      return error.code.startsWith('CODEC_') ? 'reject' : 'busy';
+      if (error.code.startsWith('CODEC_')) return 'reject';
+      // found out at little cost; copies of what did not fit into a full lane would all cost as much again
+      return error.code === 'PEER_BUDGET' ? 'busy' : 'ignore';
     }
   }
 
