@@ -16,20 +16,25 @@ const COMMA = 0x2c;
 const BRACKETS = [0x5b, 0x7b];
 
 function tooLarge(most: number): ProtocolError {
-  return new ProtocolError('BODY_TOO_LARGE', `a body may have ${most} bytes; send it in parts`);
+  return new ProtocolError(
+    'BODY_TOO_LARGE',
+    `such a body may have ${most} bytes; send it in parts, many transactions as a binary list`,
+  );
 }
 
-/** The whole body. Throws `BODY_TOO_LARGE`, `API_BUSY`, or `REQUEST_INVALID` when the client goes away. */
-export async function readBody(request: IncomingMessage, door: Door): Promise<Bytes> {
-  const { maxBodyBytes } = door.limits;
-  if (Number(request.headers['content-length'] ?? 0) > maxBodyBytes) throw tooLarge(maxBodyBytes);
+/**
+ * The whole body, of at most `most` bytes. Throws `BODY_TOO_LARGE`, `API_BUSY`, or `REQUEST_INVALID` when the client
+ * goes away.
+ */
+export async function readBody(request: IncomingMessage, door: Door, most: number): Promise<Bytes> {
+  if (Number(request.headers['content-length'] ?? 0) > most) throw tooLarge(most);
   const chunks: Uint8Array[] = [];
   let size = 0;
   try {
     // destroying it would take the answer along
     for await (const chunk of request.iterator({ destroyOnReturn: false }) as AsyncIterable<Uint8Array>) {
       size += chunk.length;
-      if (size > maxBodyBytes) throw tooLarge(maxBodyBytes);
+      if (size > most) throw tooLarge(most);
       door.hold(request, size);
       chunks.push(chunk);
     }

@@ -65,12 +65,16 @@ export class Door {
   readonly #bodies: Held;
   readonly #answers: Held;
   readonly dear: Dear;
+  /** Large bodies are read one at a time. */
+  readonly submissions: Dear;
   readonly #visitors = new Map<Socket, Visitor>();
   /** Those without a request that is being served, the longest first. */
   readonly #idle = new Set<Visitor>();
   readonly #perAddress = new Map<string, number>();
   readonly #arrivals: Pace;
   readonly #requests: PaceByAddress;
+  readonly #calm: PaceByAddress;
+  readonly #shared: Pace;
   readonly #counts = new Map<string, number>();
 
   constructor(limits: ApiLimits, now: () => number) {
@@ -78,10 +82,21 @@ export class Door {
     this.#bodies = new Held(limits.heldBodyBytes);
     this.#answers = new Held(limits.heldAnswerBytes);
     this.dear = new Dear(limits.dearShare, limits.dearBurstMs, limits.maxDear, now);
+    this.submissions = new Dear(
+      limits.submissionShare,
+      limits.submissionBurstMs,
+      limits.maxSubmissions,
+      now,
+      'too many large bodies are waiting to be read; try again in a second',
+    );
     this.#arrivals = new Pace(limits.connectionsPerSecond, 2 * limits.connectionsPerSecond, now);
     this.#requests = new PaceByAddress(
       () => new Pace(limits.requestsPerSecond, 2 * limits.requestsPerSecond, now),
     );
+    this.#calm = new PaceByAddress(
+      () => new Pace(limits.calmRequestsPerSecond, 2 * limits.calmRequestsPerSecond, now),
+    );
+    this.#shared = new Pace(limits.sharedRequestsPerSecond, 2 * limits.sharedRequestsPerSecond, now);
   }
 
   attach(server: Server): void {
@@ -172,18 +187,30 @@ export class Door {
       this.#idle.add(visitor);
     });
     this.count('requests');
-    const wait = this.#requests.take(visitor.address, 1);
-    if (wait > this.limits.maxWaitMs) {
-      throw new ProtocolError('API_RATE', 'too many requests from this address; ask less often');
-    }
+    const wait = this.#wait(visitor.address);
     if (wait > 0) await delay(wait);
     return !socket.destroyed;
+  }
+
+  /** How long a request of this address has to wait. Throws `API_RATE`, and then it has taken nothing. */
+  #wait(address: string): number {
+    const { maxWaitMs } = this.limits;
+    const own = this.#requests.of(address);
+    if (own.debt > maxWaitMs) {
+      throw new ProtocolError('API_RATE', 'too many requests from this address; ask less often');
+    }
+    const calm = this.#calm.of(address);
+    const shared = calm.debt > 0;
+    if (shared && this.#shared.debt > maxWaitMs) {
+      throw new ProtocolError('API_RATE', 'too many requests from all clients together; ask less often');
+    }
+    return Math.max(own.take(1), shared ? this.#shared.take(1) : calm.take(1));
   }
 
   /** What is being answered costs as much as so many more requests. */
   charge({ socket }: IncomingMessage, requests: number): void {
     const visitor = this.#visitors.get(socket);
-    if (visitor !== undefined) this.#requests.take(visitor.address, requests);
+    if (visitor !== undefined) this.#requests.of(visitor.address).take(requests);
   }
 
   /** The request is complete: until it is answered, its connection does not give way. */

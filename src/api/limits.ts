@@ -10,6 +10,9 @@ export interface ApiLimits {
   readonly connectionsPerSecond: number;
   /** Requests a second of one address; twice that at once. What comes faster waits, up to `maxWaitMs`. */
   readonly requestsPerSecond: number;
+  /** An address may always ask so often; what it asks beyond that shares `sharedRequestsPerSecond` with all others. */
+  readonly calmRequestsPerSecond: number;
+  readonly sharedRequestsPerSecond: number;
   readonly maxWaitMs: number;
   readonly maxHeaderBytes: number;
   /** Until all headers are there; until the body is there, too; between two requests. */
@@ -17,7 +20,9 @@ export interface ApiLimits {
   readonly requestTimeoutMs: number;
   readonly keepAliveMs: number;
 
+  /** Of a body; JSON, which costs far more to read than it says, may have fewer. */
   readonly maxBodyBytes: number;
+  readonly maxJsonBytes: number;
   /** Transactions in one request. */
   readonly maxSubmitted: number;
   /** Large bodies, and large answers, that are held at a time. */
@@ -33,6 +38,13 @@ export interface ApiLimits {
   readonly maxStreamBacklog: number;
   readonly streamKeepAliveMs: number;
 
+  /** Part of the main thread's time that reading large bodies, and transactions that are refused, may take. */
+  readonly submissionShare: number;
+  readonly submissionBurstMs: number;
+  readonly maxSubmissions: number;
+  /** Bodies of less than this are read at once. */
+  readonly shortBodyBytes: number;
+
   /** Dear queries (proofs, whole blocks) that wait; they are answered one at a time. */
   readonly maxDear: number;
   /** Part of the node's main thread that they may take, and milliseconds of it at once. */
@@ -45,6 +57,8 @@ export const DEFAULT_API_LIMITS: ApiLimits = {
   maxConnectionsPerAddress: 256,
   connectionsPerSecond: 500,
   requestsPerSecond: 1_000,
+  calmRequestsPerSecond: 20,
+  sharedRequestsPerSecond: 2_000,
   maxWaitMs: 2_000,
   maxHeaderBytes: 8 * KIB,
   headersTimeoutMs: 5_000,
@@ -52,8 +66,9 @@ export const DEFAULT_API_LIMITS: ApiLimits = {
   keepAliveMs: 10_000,
 
   maxBodyBytes: 16 * MIB,
+  maxJsonBytes: MIB,
   maxSubmitted: 50_000,
-  heldBodyBytes: 128 * MIB,
+  heldBodyBytes: 64 * MIB,
   heldAnswerBytes: 128 * MIB,
   smallBytes: 64 * KIB,
   leastAnswerBytesPerSecond: 64 * KIB,
@@ -62,6 +77,11 @@ export const DEFAULT_API_LIMITS: ApiLimits = {
   maxStreamsPerAddress: 32,
   maxStreamBacklog: MIB,
   streamKeepAliveMs: 15_000,
+
+  submissionShare: 0.2,
+  submissionBurstMs: 200,
+  maxSubmissions: 256,
+  shortBodyBytes: 4 * KIB,
 
   maxDear: 64,
   dearShare: 0.25,

@@ -50,14 +50,14 @@ export class PaceByAddress {
     this.#most = most;
   }
 
-  take(address: string, units: number): number {
+  of(address: string): Pace {
     let pace = this.#paces.get(address);
     if (pace === undefined) {
       if (this.#paces.size >= this.#most) this.#sweep();
       pace = this.#make();
       this.#paces.set(address, pace);
     }
-    return pace.take(units);
+    return pace;
   }
 
   #sweep(): void {
@@ -71,17 +71,20 @@ export class PaceByAddress {
 
 /** What one query may be charged at most: it may have waited for others. */
 const MOST_COST_MS = 1_000;
+const BUSY = 'too many proofs and blocks are asked for; try again in a second';
 
 export class Dear {
   readonly #pace: Pace;
   readonly #now: () => number;
   readonly #most: number;
+  readonly #busy: string;
   #line: Promise<unknown> = Promise.resolve();
   #waiting = 0;
 
-  /** `share` of the time may be used, `burstMs` at once; at most `most` wait. */
-  constructor(share: number, burstMs: number, most: number, now: () => number) {
+  /** `share` of the time may be used, `burstMs` at once; at most `most` wait, others are told `busy`. */
+  constructor(share: number, burstMs: number, most: number, now: () => number, busy = BUSY) {
     this.#pace = new Pace(1_000 * share, burstMs, now);
+    this.#busy = busy;
     this.#most = most;
     this.#now = now;
   }
@@ -93,7 +96,7 @@ export class Dear {
   /** Runs `query` when its turn comes. Throws `API_BUSY` when the line is full. */
   async run<T>(query: () => T | Promise<T>): Promise<T> {
     if (this.#waiting >= this.#most) {
-      throw new ProtocolError('API_BUSY', 'too many proofs and blocks are asked for; try again in a second');
+      throw new ProtocolError('API_BUSY', this.#busy);
     }
     this.#waiting++;
     const turn = this.#line.then(() => this.#one(query));
@@ -105,13 +108,18 @@ export class Dear {
     }
   }
 
+  /** Work that the queries caused elsewhere, in milliseconds. */
+  charge(ms: number): void {
+    this.#pace.take(Math.min(MOST_COST_MS, ms));
+  }
+
   async #one<T>(query: () => T | Promise<T>): Promise<T> {
     for (let wait = this.#pace.debt; wait > 0; wait = this.#pace.debt) await delay(wait);
     const began = this.#now();
     try {
       return await query();
     } finally {
-      this.#pace.take(Math.min(MOST_COST_MS, this.#now() - began));
+      this.charge(this.#now() - began);
     }
   }
 }

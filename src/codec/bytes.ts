@@ -58,11 +58,12 @@ export function toHex(bytes: Bytes): string {
   return out;
 }
 
-function nibble(code: number): number {
-  if (code >= 48 && code <= 57) return code - 48;
-  if (code >= 97 && code <= 102) return code - 87;
-  if (code >= 65 && code <= 70) return code - 55;
-  return -1;
+/** The value of each hex digit by its character code; 0xff for what is none. */
+const NIBBLES = new Uint8Array(128).fill(0xff);
+for (let value = 0; value < 16; value++) {
+  const digit = value.toString(16);
+  NIBBLES[digit.charCodeAt(0)] = value;
+  NIBBLES[digit.toUpperCase().charCodeAt(0)] = value;
 }
 
 /** Parses hex of either case. Throws `HEX_INVALID`; with `length` (bytes) given, the length must match too. */
@@ -75,10 +76,10 @@ export function fromHex(text: string, length?: number): Bytes {
   }
   const out = new Uint8Array(text.length / 2);
   for (let i = 0; i < out.length; i++) {
-    const hi = nibble(text.charCodeAt(2 * i));
-    const lo = nibble(text.charCodeAt(2 * i + 1));
-    if (hi < 0 || lo < 0) throw new ProtocolError('HEX_INVALID', `not a hex digit at position ${2 * i}`);
-    out[i] = hi * 16 + lo;
+    const hi = NIBBLES[text.charCodeAt(2 * i)] ?? 0xff;
+    const lo = NIBBLES[text.charCodeAt(2 * i + 1)] ?? 0xff;
+    if ((hi | lo) > 15) throw new ProtocolError('HEX_INVALID', `not a hex digit at position ${2 * i}`);
+    out[i] = (hi << 4) | lo;
   }
   return out;
 }

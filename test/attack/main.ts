@@ -44,6 +44,7 @@ const { values } = parseArgs({
     groups: { type: 'string' },
     only: { type: 'string' },
     nice: { type: 'string', default: '10' },
+    profile: { type: 'string' },
     json: { type: 'boolean', default: false },
     help: { type: 'boolean', default: false },
   },
@@ -69,7 +70,7 @@ const groups = GROUPS.filter((group) => chosen.includes(group));
 if (groups.length !== chosen.length) fail(`--groups: choose among ${GROUPS.join(',')}`);
 
 const say = (line: string): void => {
-  if (!values.json) process.stderr.write(`${line}\n`);
+  process.stderr.write(`${line}\n`);
 };
 
 class Attacker {
@@ -189,6 +190,8 @@ async function attack(net: Devnet): Promise<Findings> {
           honest.length === 0
             ? 0
             : Math.round((1_000 * honest.filter((view) => final.has(view)).length) / honest.length) / 1_000,
+        viewsMissed: watch.counted('kryder_views_missed_total', span),
+        lagMs: watch.lagMs(span),
       });
       say(`  ${JSON.stringify(reports.at(-1))}`);
     }
@@ -202,6 +205,8 @@ async function attack(net: Devnet): Promise<Findings> {
       attack: reports,
       memory: watch.memory(calm, { from: began, to: ended }),
       minutesOfMemory: (ended - began) / 60_000,
+      offences: watch.counted('kryder_offences_total', { from: began, to: performance.now() }),
+      bans: watch.counted('kryder_bans_total', { from: began, to: performance.now() }),
       honestCutOff: watch.cutOff,
       nodesDied: watch.died,
       unanswered: watch.unanswered(),
@@ -241,6 +246,7 @@ try {
         })),
         ...hostileSeeds().map((hostile) => ({ address: publicKeyOf(hostile), amount: FUNDS })),
       ],
+      profile: values.profile,
       say,
     },
     attack,

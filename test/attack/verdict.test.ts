@@ -12,6 +12,8 @@ const phase = {
   attackerCpu: 0.5,
   nodesCpu: 0.5,
   honestViewsFinal: 1,
+  viewsMissed: {},
+  lagMs: 20,
 };
 const insider = { ...phase, phase: 'insider', blocksPerSecond: 0.7 };
 const memory = { node: 'validator 0', baselineMib: 200, mostMib: 300, lastMib: 300, slopeMibPerMinute: 1 };
@@ -30,6 +32,8 @@ const HELD: Findings = {
   attack: [phase, insider],
   memory: [memory],
   minutesOfMemory: 9,
+  offences: {},
+  bans: {},
   honestCutOff: [],
   nodesDied: [],
   unanswered: 3,

@@ -15,7 +15,7 @@ const LEAST_MINUTES_FOR_SLOPE = 5;
 const LEAST_SECONDS_OF_A_KIND = 20;
 
 export const HELP = `npm run attack -- [--minutes M] [--seed S] [--interval MS] [--groups a,b,…] [--only TEXT] [--nice N]
-    [--json]
+    [--profile DIR] [--json]
 
 Four validators and a node that follows, under two payments a second, are attacked by a process of its own, at low
 priority (--nice, 10) because it shares the machine's processors with them. The net held when
@@ -39,6 +39,9 @@ export interface PhaseReport extends Pace {
   readonly nodesCpu: number;
   /** Part of the views led by honest validators whose blocks became final. */
   readonly honestViewsFinal: number;
+  /** Views that the nodes gave up on, by reason, over all nodes; and the latest that an event loop was. */
+  readonly viewsMissed: Readonly<Record<string, number>>;
+  readonly lagMs: number;
 }
 
 export interface Findings {
@@ -48,6 +51,9 @@ export interface Findings {
   readonly attack: readonly PhaseReport[];
   readonly memory: readonly MemoryReport[];
   readonly minutesOfMemory: number;
+  /** What the nodes counted against their peers, and whom they shut out. */
+  readonly offences: Readonly<Record<string, number>>;
+  readonly bans: Readonly<Record<string, number>>;
   readonly honestCutOff: readonly string[];
   readonly nodesDied: readonly string[];
   /** Questions of the watcher that got no answer in time. */

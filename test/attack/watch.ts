@@ -8,6 +8,8 @@ import type { SigningKey } from '../../src/crypto/interfaces.ts';
 import type { Devnet } from '../../src/story/devnet.ts';
 
 const LOOK_MS = 1_000;
+/** Metrics are read as a Prometheus would. */
+const METRICS_MS = 10_000;
 const PAYMENT_MS = 500;
 const ANSWER_MS = 5_000;
 const RESEND_MS = 10_000;
@@ -25,6 +27,7 @@ interface NodeState {
   id: string;
   peers: ReadonlySet<string>;
   readonly memory: { readonly at: number; readonly mib: number }[];
+  readonly metrics: { readonly at: number; readonly figures: Figures }[];
   asked: number;
   unanswered: number;
 }
@@ -89,6 +92,7 @@ export class Watch {
       id: '',
       peers: new Set(),
       memory: [],
+      metrics: [],
       asked: 0,
       unanswered: 0,
     }));
@@ -99,7 +103,7 @@ export class Watch {
       this.#follow(),
       this.#pay(),
       this.#settle(),
-      ...this.#states.map((state) => this.#look(state)),
+      ...this.#states.flatMap((state) => [this.#look(state), this.#measure(state)]),
     );
   }
 
@@ -178,6 +182,15 @@ export class Watch {
     });
   }
 
+  #measure({ node, metrics }: NodeState): Promise<void> {
+    return this.#loop(METRICS_MS, async () => {
+      if (this.#gone.has(node)) return;
+      const at = performance.now();
+      const response = await fetch(`${node.api}/metrics`, { signal: AbortSignal.timeout(ANSWER_MS) });
+      if (response.ok) metrics.push({ at, figures: figuresOf(await response.text()) });
+    });
+  }
+
   #pay(): Promise<void> {
     return this.#loop(PAYMENT_MS, async () => {
       if (Number.isNaN(this.#serial) || this.#height === 0) return;
@@ -237,6 +250,31 @@ export class Watch {
     });
   }
 
+  /** What the nodes themselves count, summed up over all of them; `of` is the name of a labelled counter. */
+  counted(of: string, span: Span): Record<string, number> {
+    const sums = new Map<string, number>();
+    for (const { metrics } of this.#states) {
+      const before = metrics.findLast(({ at }) => at <= span.from);
+      const after = metrics.findLast(({ at }) => at <= span.to);
+      for (const [name, value] of after?.figures ?? []) {
+        const label = name.startsWith(`${of}{`) ? /"(.*)"/.exec(name)?.[1] : undefined;
+        const more = value - (before?.figures.get(name) ?? 0);
+        if (label !== undefined && more > 0) sums.set(label, (sums.get(label) ?? 0) + more);
+      }
+    }
+    return Object.fromEntries([...sums].sort(([, a], [, b]) => b - a));
+  }
+
+  /** The latest that an event loop of any node was, in milliseconds. */
+  lagMs(span: Span): number {
+    const lags = this.#states.flatMap(({ metrics }) =>
+      metrics
+        .filter(({ at }) => at >= span.from && at < span.to)
+        .map(({ figures }) => figures.get('kryder_event_loop_lag_seconds{quantile="1"}') ?? 0),
+    );
+    return Math.round(1_000 * Math.max(0, ...lags));
+  }
+
   #within({ from, to }: Span): (FinalNotice & { readonly view: number })[] {
     return this.#notices.filter(({ at }) => at >= from && at < to);
   }
@@ -290,6 +328,19 @@ export class Watch {
       };
     });
   }
+}
+
+/** Prometheus' text format: a value by name and labels. */
+export type Figures = ReadonlyMap<string, number>;
+
+export function figuresOf(text: string): Figures {
+  const lines = text.split('\n').filter((line) => line !== '' && !line.startsWith('#'));
+  return new Map(
+    lines.map((line): [string, number] => {
+      const space = line.lastIndexOf(' ');
+      return [line.slice(0, space), Number(line.slice(space + 1))];
+    }),
+  );
 }
 
 /** From the first view that brought a final block to the last that did, or was reached: none that failed is left out. */

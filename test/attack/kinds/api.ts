@@ -102,13 +102,32 @@ export const API: readonly Kind[] = [
   {
     name: 'deep and wide JSON',
     group: 'api',
-    step: requests((hand) => submit(hand.rng.pick(['[', '{"a":', '[],', '0,']).repeat(MIB))),
+    step: requests(({ rng }) => {
+      const piece = rng.pick(['[', '{"a":', '[],', '0,']);
+      return submit(piece.repeat(MIB / piece.length));
+    }),
   },
   {
-    name: 'sixteen megabytes of JSON',
+    name: 'as much JSON as may come, and more',
     group: 'api',
-    step: requests(() =>
-      submit(`{"transactions":["${'00'.repeat(65_000)}"${`,"${'ab'.repeat(60_000)}"`.repeat(120)}]}`),
+    step: requests(({ rng }) =>
+      submit(
+        `{"transactions":["${'00'.repeat(65_000)}"${`,"${'ab'.repeat(60_000)}"`.repeat(rng.pick([7, 120]))}]}`,
+      ),
+    ),
+  },
+  {
+    name: 'sixteen megabytes of transactions that are none',
+    group: 'api',
+    step: requests(({ rng }) =>
+      submit(
+        encodeTransactionList(
+          rng.chance(0.5)
+            ? Array.from({ length: 250 }, () => new Uint8Array(65_000).fill(0x92))
+            : Array.from({ length: 49_000 }, () => new Uint8Array(300).fill(0x92)),
+        ),
+        'application/octet-stream',
+      ),
     ),
   },
   {
