@@ -115,7 +115,8 @@ export interface ApiBackend {
   unhealthy(): string | undefined;
   /** What does not keep it from serving yet. */
   warnings(): readonly Warning[];
-  submit(transactions: readonly Bytes[]): Promise<readonly SubmitOutcome[]>;
+  /** `client` is whose transactions they are: clients take turns. */
+  submit(transactions: readonly Bytes[], client: string): Promise<readonly SubmitOutcome[]>;
   /** With `validUntil` given, "expired" can be told for a transaction that was never seen here. */
   transactionStatus(id: Bytes, validUntil: number | undefined): TransactionStatus;
   transactionProof(id: Bytes): Promise<TransactionProof | undefined>;

@@ -10,6 +10,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { ProtocolError } from '../codec/errors.ts';
 import type { ApiLimits } from './limits.ts';
 import { Dear, Pace, PaceByAddress } from './pace.ts';
+import { cutPipelining } from './pipelining.ts';
 
 interface Visitor {
   readonly socket: Socket;
@@ -143,6 +144,11 @@ export class Door {
     this.#perAddress.set(address, (this.#perAddress.get(address) ?? 0) + 1);
     this.count('connections.accepted');
     socket.once('close', () => this.#leave(visitor));
+    cutPipelining(
+      socket,
+      () => visitor.answer !== undefined,
+      () => this.count('refused.PIPELINED'),
+    );
   }
 
   #leave(visitor: Visitor): void {
@@ -170,13 +176,7 @@ export class Door {
    */
   async enter({ socket }: IncomingMessage, answer: ServerResponse): Promise<boolean> {
     const visitor = this.#visitors.get(socket);
-    if (visitor === undefined || socket.destroyed) return false;
-    if (visitor.answer !== undefined) {
-      // the answer to the request before is not out yet: nobody pipelines but to make the node hold answers
-      this.count('refused.PIPELINED');
-      socket.destroy();
-      return false;
-    }
+    if (visitor === undefined || socket.destroyed || visitor.answer !== undefined) return false;
     visitor.answer = answer;
     answer.once('close', () => {
       visitor.answer = undefined;

@@ -65,11 +65,11 @@ export const DEFAULT_API_LIMITS: ApiLimits = {
   requestTimeoutMs: 30_000,
   keepAliveMs: 10_000,
 
-  maxBodyBytes: 16 * MIB,
+  maxBodyBytes: 4 * MIB,
   maxJsonBytes: MIB,
-  maxSubmitted: 50_000,
-  heldBodyBytes: 64 * MIB,
-  heldAnswerBytes: 128 * MIB,
+  maxSubmitted: 20_000,
+  heldBodyBytes: 32 * MIB,
+  heldAnswerBytes: 64 * MIB,
   smallBytes: 64 * KIB,
   leastAnswerBytesPerSecond: 64 * KIB,
 

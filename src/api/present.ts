@@ -16,6 +16,8 @@ import type {
   SupplyView,
 } from './backend.ts';
 
+export const JSON_TYPE = 'application/json; charset=utf-8';
+
 const optionalHex = (bytes: Bytes | undefined): string | null => (bytes === undefined ? null : toHex(bytes));
 
 export function headerJson(h: Header): Record<string, unknown> {

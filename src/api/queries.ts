@@ -5,12 +5,19 @@ import { type Bytes, fromHex, toHex } from '../codec/bytes.ts';
 import { ProtocolError } from '../codec/errors.ts';
 import type { ApiBackend, StateProof } from './backend.ts';
 import type { Door } from './door.ts';
-import { blockJson, bountyJson, finalityJson, headerJson, statusJson, supplyJson } from './present.ts';
+import {
+  blockJson,
+  bountyJson,
+  finalityJson,
+  headerJson,
+  JSON_TYPE,
+  statusJson,
+  supplyJson,
+} from './present.ts';
 
 const MAX_PAGE = 100;
 /** Bounties of a page that cost about as much as one small request. */
 const BOUNTIES_PER_REQUEST = 10;
-const JSON_TYPE = 'application/json; charset=utf-8';
 
 function number(text: string, what: string): number {
   if (!/^\d{1,15}$/.test(text)) throw new ProtocolError('REQUEST_INVALID', `${what} must be a whole number`);

@@ -5,6 +5,7 @@
  * being verified, while it waits, after it was refused by the state, after it became final. It also remembers
  * what became of transactions that did not make it, so that a user can be told.
  */
+import { setImmediate as turn } from 'node:timers/promises';
 import { type Bytes, keyOf } from '../codec/bytes.ts';
 import { isProtocolError, ProtocolError } from '../codec/errors.ts';
 import { sha256 } from '../codec/hash.ts';
@@ -15,6 +16,7 @@ import type { State } from '../ledger/state.ts';
 import { CodeCounter } from '../mempool/codes.ts';
 import { Mempool, type MempoolFigures } from '../mempool/pool.ts';
 import type { MempoolLimits, MempoolView } from '../mempool/types.ts';
+import { mapInTurns } from '../system/turns.ts';
 import type { CheckedTransaction } from '../tx/check.ts';
 import { KIND_CLAIMS, KIND_TRANSFER } from '../tx/types.ts';
 import type { Chain } from './chain.ts';
@@ -58,6 +60,8 @@ const MAX_FINAL = 100_000;
 /** Transactions that are verified but do not wait: kept in case they come again. */
 const MAX_VERIFIED = 20_000;
 const MAX_VERIFIED_BYTES = 8 * 1024 * 1024;
+/** How long transactions are judged before everything else has its turn. */
+const TURN_MS = 5;
 /** How long a verdict may wait for the last final block's way to the disk. */
 const SETTLE_MS = 5_000;
 
@@ -206,17 +210,17 @@ export class Admissions {
   }
 
   /**
-   * Admits transactions given as full bytes; one result each, in their order. Throws `VERIFY_BUSY`, and
-   * `PEER_BUDGET` for a batch of a peer that has cost too much lately.
+   * Admits transactions given as full bytes; one result each, in their order. `client` tells own users apart. Throws
+   * `VERIFY_BUSY`, and `PEER_BUDGET` for a batch of a peer that has cost too much lately.
    */
-  async admit(transactions: readonly Bytes[], source: Source): Promise<Admission[]> {
+  async admit(transactions: readonly Bytes[], source: Source, client = ''): Promise<Admission[]> {
     const peer = source === 'own' ? undefined : source;
     if (peer !== undefined && !this.#budgets.solvent(peer.peer, peer.validator)) {
       this.#ignored += 1;
       throw new ProtocolError('PEER_BUDGET', 'the peer has used up its budget of transactions');
     }
     const lane = laneOf(source);
-    const names = transactions.map((bytes) => keyOf(sha256(bytes)));
+    const names = await mapInTurns(transactions, (bytes) => keyOf(sha256(bytes)));
     const results: (Admission | CheckedTransaction | ProtocolError | undefined)[] = [];
     const fresh: number[] = [];
     const shared: number[] = [];
@@ -238,9 +242,21 @@ export class Admissions {
       for (const i of fresh) bytes += transactions[i]!.length;
       this.#budgets.spend(peer.peer, peer.validator, fresh.length, bytes);
     }
-    await this.#verify(transactions, names, { lane, sender: peer?.peer, fresh, shared }, results);
-    const view = this.view();
-    return results.map((result, i) => this.#conclude(result!, names[i]!, view, peer?.peer));
+    await this.#verify(transactions, names, { lane, sender: peer?.peer ?? client, fresh, shared }, results);
+    const admissions: Admission[] = [];
+    while (admissions.length < results.length) {
+      if (admissions.length > 0) {
+        await turn();
+        await this.#o.chain().settled(SETTLE_MS);
+      }
+      const view = this.view();
+      const began = performance.now();
+      do {
+        const i = admissions.length;
+        admissions.push(this.#conclude(results[i]!, names[i]!, view, peer?.peer));
+      } while (admissions.length < results.length && performance.now() - began < TURN_MS);
+    }
+    return admissions;
   }
 
   /** What needs no verification: waiting, final, or verified before. */

@@ -25,6 +25,7 @@ import { Recounter } from '../ledger/recount.ts';
 import { encodeProof, type TreeProof } from '../ledger/tree/proof.ts';
 import { DatabaseDamage } from '../storage/damage.ts';
 import type { ChainDatabase } from '../storage/database.ts';
+import { mapInTurns } from '../system/turns.ts';
 import { decodeTransaction } from '../tx/decode.ts';
 import { accountHash, transactionId } from '../tx/encode.ts';
 import type { Admissions } from './admission.ts';
@@ -82,10 +83,10 @@ export class NodeBackend implements ApiBackend {
     for (const listener of this.#listeners) listener(event);
   }
 
-  async submit(transactions: readonly Bytes[]): Promise<SubmitOutcome[]> {
+  async submit(transactions: readonly Bytes[], client: string): Promise<SubmitOutcome[]> {
     const { own, database } = this.#p;
-    const results = await own.submit(transactions);
-    return results.map((result, i): SubmitOutcome => {
+    const results = await own.submit(transactions, client);
+    return mapInTurns(results, (result, i): SubmitOutcome => {
       if (result.status === 'final') return result;
       if (result.status !== 'refused') return { status: 'pending', id: result.tx.id };
       const id = result.id ?? idOf(transactions[i]!);

@@ -167,11 +167,12 @@ export class OwnTransactions {
 
   /**
    * Admits what a user sends, writes it to disk and publishes it: one result each, in their order, when all of
-   * that is done. Throws `VERIFY_BUSY`, `OUTBOX_FULL` or `OUTBOX_FAILED`; the same call can then be made again.
+   * that is done; users take turns by `client`. Throws `VERIFY_BUSY`, `OUTBOX_FULL` or `OUTBOX_FAILED`; the same call
+   * can then be made again.
    */
-  async submit(transactions: readonly Bytes[]): Promise<Admission[]> {
+  async submit(transactions: readonly Bytes[], client = ''): Promise<Admission[]> {
     const { admissions, relay } = this.#o;
-    const results = await admissions.admit(transactions, 'own');
+    const results = await admissions.admit(transactions, 'own', client);
     const waiting = new Map<string, OutboxEntry & { readonly tx: CheckedTransaction }>();
     for (const result of results) {
       if (result.status !== 'admitted' && result.status !== 'known') continue;

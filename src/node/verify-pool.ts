@@ -34,9 +34,9 @@ export interface TransactionVerifier {
 const BATCH = 128;
 const IN_FLIGHT = 2;
 const MIB = 1024 * 1024;
-/** Waiting or in work, a lane. Each user's request is at most 16 MiB, a batch of a peer 1 MiB. */
+/** Waiting or in work, a lane. Each user's request is at most 4 MiB, a batch of a peer 1 MiB. */
 const MAX_WAITING: Record<Origin, LaneBounds> = {
-  own: { transactions: 200_000, bytes: 128 * MIB },
+  own: { transactions: 100_000, bytes: 64 * MIB },
   validator: { transactions: 50_000, bytes: 32 * MIB },
   stranger: { transactions: 25_000, bytes: 16 * MIB },
 };

@@ -16,7 +16,7 @@ const postHead = (length: number): string =>
 
 describe('bodies', () => {
   it('ten thousand requests with broken JSON are refused one by one, and nothing else happens', async () => {
-    const victim = await startVictim({ requestsPerSecond: 1_000_000 });
+    const victim = await startVictim({ requestsPerSecond: 1_000_000, sharedRequestsPerSecond: 1_000_000 });
     const agent = new Agent({ keepAlive: true, maxSockets: 32 });
     const whole = '{"transactions":["92970147c408"]}';
     const seen = new Map<string, number>();
@@ -61,10 +61,10 @@ describe('bodies', () => {
   }, 60_000);
 
   it.each([
-    ['a nesting bomb', '['.repeat(8 * MIB)],
-    ['a nesting bomb of objects', '{"a":'.repeat(MIB)],
-    ['a million lists', `{"transactions":[${'[],'.repeat(MIB)}[]]}`],
-    ['a million numbers', `{"transactions":[${'0,'.repeat(MIB)}0]}`],
+    ['a nesting bomb', '['.repeat(MIB)],
+    ['a nesting bomb of objects', '{"a":'.repeat(MIB / 5)],
+    ['a list of lists without end', `{"transactions":[${'[],'.repeat(MIB / 4)}[]]}`],
+    ['numbers without end', `{"transactions":[${'0,'.repeat(MIB / 4)}0]}`],
     ['a number', '{"transactions":[1]}'],
     ['a list of lists', '{"transactions":[["00"]]}'],
     ['no list', '{"transactions":{"length":1}}'],
@@ -87,7 +87,7 @@ describe('bodies', () => {
   });
 
   it('a body that says that it is too large is refused before it comes, a longer one when it is', async () => {
-    const victim = await startVictim({ maxBodyBytes: 100_000 });
+    const victim = await startVictim({ maxJsonBytes: 100_000 });
     const declared = await client(victim, postHead(4_294_967_295));
     expect(await declared.ended).toMatch(/^HTTP\/1.1 413 .*BODY_TOO_LARGE/s);
     const chunked = await client(
@@ -180,7 +180,8 @@ describe('connections', () => {
     const victim = await startVictim();
     const { ended } = await client(victim, GET_STATUS.repeat(1_000));
     await ended;
-    expect(victim.api.metrics()['refused.PIPELINED']).toBeGreaterThan(0);
+    // one of 999: the others were not even parsed
+    expect(victim.api.metrics()['refused.PIPELINED']).toBe(1);
     expect(victim.api.metrics().requests).toBe(1);
   });
 

@@ -47,6 +47,7 @@ describe('admission', () => {
     });
     const tx = payment(50_000n);
     const slow = w.statuses([tx], 'stranger');
+    await delay(5);
     w.gate = undefined;
     expect(await w.statuses([tx])).toEqual(['admitted']);
     open();

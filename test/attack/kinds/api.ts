@@ -117,14 +117,14 @@ export const API: readonly Kind[] = [
     ),
   },
   {
-    name: 'sixteen megabytes of transactions that are none',
+    name: 'four megabytes of transactions that are none',
     group: 'api',
     step: requests(({ rng }) =>
       submit(
         encodeTransactionList(
           rng.chance(0.5)
-            ? Array.from({ length: 250 }, () => new Uint8Array(65_000).fill(0x92))
-            : Array.from({ length: 49_000 }, () => new Uint8Array(300).fill(0x92)),
+            ? Array.from({ length: 62 }, () => new Uint8Array(65_000).fill(0x92))
+            : Array.from({ length: 13_000 }, () => new Uint8Array(300).fill(0x92)),
         ),
         'application/octet-stream',
       ),
