@@ -260,7 +260,7 @@ export class Bodies {
         this.#pull(peer, hash, indexes, others.signal).then((list) => {
           running--;
           if (list !== undefined) resolve(list);
-          else if (running === 0 && left.length === 0) resolve(undefined);
+          else if (running === 0 && (left.length === 0 || others.signal.aborted)) resolve(undefined);
           else goOn();
         }, reject);
         this.#options.sleep(PULL_PATIENCE_MS, others.signal).then(goOn, () => undefined);

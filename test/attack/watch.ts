@@ -1,4 +1,5 @@
 /** Watches a net from outside, as its operators would: pace, memory, who is connected to whom, payments that arrive. */
+import { setMaxListeners } from 'node:events';
 import { readFile } from 'node:fs/promises';
 import { setTimeout as delay } from 'node:timers/promises';
 import { type FinalNotice, followFinal, quantiles } from '../../bench/network.ts';
@@ -87,6 +88,8 @@ export class Watch {
   constructor(net: Devnet, payers: readonly SigningKey[]) {
     this.#net = net;
     this.#payers = payers;
+    // one for each loop
+    setMaxListeners(0, this.#stop.signal);
     this.#states = net.nodes.map((node) => ({
       node,
       id: '',

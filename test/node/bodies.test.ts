@@ -61,6 +61,8 @@ class Harness {
   readonly asked: [string, number][] = [];
   readonly punished: string[] = [];
   readonly pool: CheckedTransaction[] = [];
+  /** How long every wait takes, in milliseconds. */
+  patience = 1;
   answer: (...args: Parameters<Answer>) => Bytes | Promise<Bytes> = () => {
     throw new ProtocolError('REMOTE_ERROR', 'nothing here');
   };
@@ -90,7 +92,7 @@ class Harness {
         transactions: () => this.pool,
         byWireHash: (hash) => this.pool.find((tx) => keyOf(tx.wireHash) === keyOf(hash)),
       },
-      sleep: (_, signal) => delay(1, undefined, { signal }),
+      sleep: (_, signal) => delay(this.patience, undefined, { signal }),
     });
   }
 
@@ -182,6 +184,17 @@ describe('with liars among those who pass on its proposal', () => {
     h.offer(block);
     expect((await waiting).block.bytes).toEqual(block.bytes);
     expect(h.asked.slice(1)).toEqual([['leader', METHOD.transactions]]);
+  });
+
+  it('nor when there are others left to ask who had passed the false ids on', async () => {
+    h.patience = 1_000;
+    h.answer = (peer, _, payload) => (peer === 'leader' ? pulled(payload) : never);
+    for (const peer of ['liar', 'second', 'third']) h.offer(block, named('false').slice(0, 24), peer);
+    const waiting = h.want(block);
+    await delay(10);
+    expect(h.asked).toEqual([['liar', METHOD.transactions]]);
+    h.offer(block);
+    expect((await waiting).block.bytes).toEqual(block.bytes);
   });
 
   it('a body is pulled from the next one when the first ones are silent', async () => {

@@ -147,7 +147,7 @@ export const API: readonly Kind[] = [
     name: 'headers and bodies that never end',
     group: 'api',
     step: (hand) =>
-      withSockets(hand, 100, async (sockets) => {
+      withSockets(hand, 30, async (sockets) => {
         for (const socket of sockets)
           socket.write(hand.rng.chance(0.5) ? head(1_000_000) : 'GET / HTTP/1.1\r\n');
         while (hand.on) {
