@@ -334,9 +334,9 @@ export class Watch {
 }
 
 /** Prometheus' text format: a value by name and labels. */
-export type Figures = ReadonlyMap<string, number>;
+type Figures = ReadonlyMap<string, number>;
 
-export function figuresOf(text: string): Figures {
+function figuresOf(text: string): Figures {
   const lines = text.split('\n').filter((line) => line !== '' && !line.startsWith('#'));
   return new Map(
     lines.map((line): [string, number] => {
