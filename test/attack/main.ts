@@ -35,6 +35,8 @@ const PAYERS = 16;
 const HOSTILE_ACCOUNTS = 16;
 const FUNDS = 10_000_000_000n;
 const SETTLE_MS = 45_000;
+/** Part of the time for each group alone; the rest is for all at once, long enough to tell whether memory grows. */
+const ALONE = 0.35;
 
 const { values } = parseArgs({
   options: {
@@ -110,8 +112,8 @@ function phases(seconds: number): { baseline: number; attacks: Phase[] } {
   left -= insider;
   if (stakeless.length > 1 && seconds >= 120) {
     for (const group of stakeless)
-      attacks.push({ name: group, groups: [group], seconds: (0.65 * left) / stakeless.length });
-    left *= 0.35;
+      attacks.push({ name: group, groups: [group], seconds: (ALONE * left) / stakeless.length });
+    left *= 1 - ALONE;
   }
   if (stakeless.length > 0) attacks.push({ name: 'everything', groups: stakeless, seconds: left });
   if (insider > 0) attacks.push({ name: 'insider', groups: ['insider'], seconds: insider });
@@ -149,6 +151,7 @@ async function attack(net: Devnet): Promise<Findings> {
     await delay(1_000 * baseline);
     const baselineCpu = Math.round((100 * ((await watch.cpuSeconds()) - calmCpu)) / baseline) / 100;
     const reports: PhaseReport[] = [];
+    let steady: Span = { from: 0, to: 0 };
     const kinds = new Map<string, KindReport & { readonly seconds: number }>();
     const began = performance.now();
     for (const phase of attacks) {
@@ -167,6 +170,7 @@ async function attack(net: Devnet): Promise<Findings> {
         ...(insider ? { insider: insiderSeed } : {}),
       });
       const span: Span = { from, to: from + 1_000 * phase.seconds };
+      if (span.to - span.from > steady.to - steady.from) steady = span;
       const cpu = (await watch.cpuSeconds()) - cpuBefore;
       const { all, final } = watch.views(span);
       const honest = insider ? all.filter((view) => leaderOf(set, view) !== insiderKey) : all;
@@ -203,8 +207,8 @@ async function attack(net: Devnet): Promise<Findings> {
       seed,
       baseline: { ...watch.pace(calm), nodesCpu: baselineCpu },
       attack: reports,
-      memory: watch.memory(calm, { from: began, to: ended }),
-      minutesOfMemory: (ended - began) / 60_000,
+      memory: watch.memory(calm, { from: began, to: ended }, steady),
+      minutesOfMemory: (steady.to - steady.from) / 60_000,
       offences: watch.counted('kryder_offences_total', { from: began, to: performance.now() }),
       bans: watch.counted('kryder_bans_total', { from: began, to: performance.now() }),
       honestCutOff: watch.cutOff,

@@ -316,12 +316,17 @@ export class Watch {
       .map(({ node, asked, unanswered }) => `${node.child.name} left ${unanswered} of ${asked} unanswered`);
   }
 
-  /** Resident memory in MiB: at the end of the baseline, at most, and a minute's growth by a straight line. */
-  memory(baseline: Span, attack: Span): MemoryReport[] {
+  /**
+   * Resident memory in MiB: at the end of the baseline, at most, and a minute's growth while the same attack goes on and
+   * on: `steady` is the longest phase.
+   */
+  memory(baseline: Span, attack: Span, steady: Span): MemoryReport[] {
     return this.#states.map(({ node, memory }) => {
-      const before = memory.filter(({ at }) => at >= baseline.from && at < baseline.to);
-      const during = memory.filter(({ at }) => at >= attack.from && at < attack.to);
-      const later = during.slice(Math.floor(during.length / 3));
+      const within = ({ from, to }: Span): typeof memory => memory.filter(({ at }) => at >= from && at < to);
+      const before = within(baseline);
+      const during = within(attack);
+      const last = within(steady);
+      const later = last.slice(Math.floor(last.length / 3));
       return {
         node: node.child.name,
         baselineMib: round(before.at(-1)?.mib ?? 0, 0),
@@ -359,19 +364,22 @@ export interface MemoryReport {
   readonly baselineMib: number;
   readonly mostMib: number;
   readonly lastMib: number;
-  /** Over the last two thirds of the attack. */
+  /** Over the last two thirds of the longest phase. */
   readonly slopeMibPerMinute: number;
 }
 
+/**
+ * The median of all slopes between two points that are far apart (Theil and Sen): the saw of a garbage collector, which
+ * moves a least-squares line, does not move it.
+ */
 function slope(points: readonly { readonly at: number; readonly mib: number }[]): number {
-  if (points.length < 2) return 0;
-  const mean = (values: readonly number[]): number => values.reduce((sum, v) => sum + v, 0) / values.length;
-  const [x, y] = [mean(points.map(({ at }) => at)), mean(points.map(({ mib }) => mib))];
-  let above = 0;
-  let below = 0;
-  for (const { at, mib } of points) {
-    above += (at - x) * (mib - y);
-    below += (at - x) ** 2;
+  const apart = Math.floor(points.length / 3);
+  const slopes: number[] = [];
+  for (let i = 0; i < points.length; i++) {
+    for (let j = i + Math.max(1, apart); j < points.length; j++) {
+      const [a, b] = [points[i]!, points[j]!];
+      if (b.at > a.at) slopes.push((60_000 * (b.mib - a.mib)) / (b.at - a.at));
+    }
   }
-  return (60_000 * above) / below;
+  return slopes.length === 0 ? 0 : quantiles(slopes).median;
 }
