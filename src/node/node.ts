@@ -11,7 +11,6 @@ import type { FinalEvent, NodeStatus } from '../api/backend.ts';
 import { type ApiServer, startApi } from '../api/server.ts';
 import { genesisHash as hashOfGenesis } from '../chain/genesis.ts';
 import { type Bytes, toHex } from '../codec/bytes.ts';
-import { ProtocolError } from '../codec/errors.ts';
 import { installHashBackend } from '../codec/hash.ts';
 import type { Configuration } from '../config/resolve.ts';
 import type { Report } from '../consensus/events.ts';
@@ -29,6 +28,8 @@ import { NodeBackend } from './api-backend.ts';
 import { NodeApplication } from './application.ts';
 import { Bodies } from './bodies.ts';
 import { Chain, type ExecutedBlock } from './chain.ts';
+import { Closing } from './closing.ts';
+import { logReport } from './consensus-log.ts';
 import { selectVerifier } from './crypto/select.ts';
 import type { DataDirectory } from './data-directory.ts';
 import { Exchanged } from './exchanged.ts';
@@ -68,24 +69,7 @@ export interface RunningNode {
 /** No final block for so long makes a node unhealthy, in block intervals. */
 const UNHEALTHY_INTERVALS = 30;
 
-/** A part that takes longer to stop is left behind: what must survive is on the disk before it is needed. */
-const STOP_PART_MS = 10_000;
-
 const sleep = (ms: number, signal: AbortSignal): Promise<void> => delay(ms, undefined, { signal });
-
-/** Whether the work was done in so many milliseconds; rejects as it does. */
-async function within(ms: number, work: () => Promise<void> | void): Promise<boolean> {
-  const timer = new AbortController();
-  const late = sleep(ms, timer.signal).then(
-    () => false,
-    () => true,
-  );
-  try {
-    return await Promise.race([Promise.resolve(work()).then(() => true), late]);
-  } finally {
-    timer.abort();
-  }
-}
 
 class KryderNode implements RunningNode {
   apiUrl = '';
@@ -98,9 +82,7 @@ class KryderNode implements RunningNode {
   readonly #genesisHash: Bytes;
   readonly #set: ValidatorSet;
   readonly #startedAt = performance.now();
-  readonly #undo: (() => Promise<void> | void)[] = [];
-  #resolveStopped: (error: Error | undefined) => void = () => {};
-  #stopping: Promise<void> | undefined;
+  readonly #closing: Closing;
   #lanes: LaneParts | undefined;
   #chain: Chain | undefined;
   #network: Network | undefined;
@@ -120,9 +102,8 @@ class KryderNode implements RunningNode {
     this.#set = createValidatorSet(0, genesis.seed, genesis.validators);
     this.#logs = createLogs(options.configuration.settings.logLevel);
     this.#log = this.#logs('node');
-    this.stopped = new Promise((resolve) => {
-      this.#resolveStopped = resolve;
-    });
+    this.#closing = new Closing(this.#log);
+    this.stopped = this.#closing.done;
   }
 
   readonly #fatal = (error: unknown): void => {
@@ -130,18 +111,8 @@ class KryderNode implements RunningNode {
       resourceErrorOf(error, this.#directory.path) ??
       (error instanceof Error ? error : new Error(String(error)));
     this.#log.fatal({ err: cause }, 'the node cannot go on and stops');
-    void this.#end(cause);
+    void this.#closing.end(cause);
   };
-
-  /** Notes how to end a part; a node that was stopped while it started ends the part at once. */
-  #keep(undo: () => Promise<void> | void): void {
-    if (this.#stopping === undefined) {
-      this.#undo.push(undo);
-      return;
-    }
-    void Promise.resolve(undo()).catch(() => undefined);
-    throw new ProtocolError('NODE_STOPPED', 'the node was stopped while it started');
-  }
 
   async start(): Promise<void> {
     const { genesis, hostKey, consensusKey, database: databasePath, journal } = this.#directory;
@@ -167,7 +138,7 @@ class KryderNode implements RunningNode {
     });
     this.#operation = operation;
     const { metrics } = operation;
-    this.#keep(() => operation.stop());
+    this.#closing.keep(() => operation.stop());
     await operation.start();
 
     const database = await ChainDatabase.open(
@@ -181,7 +152,7 @@ class KryderNode implements RunningNode {
         onCommit: (seconds) => metrics.observe('kryder_database_commit_seconds', seconds),
       },
     );
-    this.#keep(() => database.close());
+    this.#closing.keep(() => database.close());
     logs('storage').info({ height: database.tip.height }, 'database opened');
     const ledger = await loadLedger(database, logs('ledger'));
     const replay = loadReplay(database, genesis);
@@ -194,7 +165,7 @@ class KryderNode implements RunningNode {
       onFatal: this.#fatal,
       onBatch: (seconds) => metrics.observe('kryder_verify_batch_seconds', seconds),
     });
-    this.#keep(() => pool.close());
+    this.#closing.keep(() => pool.close());
 
     const chain = new Chain({
       genesis,
@@ -220,7 +191,7 @@ class KryderNode implements RunningNode {
     if (consensusKey !== undefined && index === undefined)
       log.warn('the consensus key is not in the validator set: following only');
     const disk = await FileDisk.open(journal);
-    this.#keep(() => disk.close());
+    this.#closing.keep(() => disk.close());
     if (index !== undefined) await this.#admitSigner(disk, database.tip.height);
     const network = await createNetwork({
       privateKey: hostKey.seed,
@@ -243,7 +214,7 @@ class KryderNode implements RunningNode {
     });
     this.#network = network;
     this.addresses = network.addresses();
-    this.#keep(() => network.close());
+    this.#closing.keep(() => network.close());
 
     const peers = this.#peers(network);
     const bodies = new Bodies({
@@ -316,7 +287,7 @@ class KryderNode implements RunningNode {
           .catch((error: unknown) => logs('p2p').debug({ err: error }, 'publishing failed'));
       },
     });
-    this.#keep(() => relay.stop());
+    this.#closing.keep(() => relay.stop());
     this.#lanes = {
       set: this.#set,
       genesisHash: this.#genesisHash,
@@ -331,7 +302,7 @@ class KryderNode implements RunningNode {
       onProposalTime: (leader, time) => operation.onProposalTime(leader, time),
       exchanged: new Exchanged(),
     };
-    this.#keep(async () => {
+    this.#closing.keep(async () => {
       this.#lanes = undefined;
       await replica.stop();
       await application.stop();
@@ -345,7 +316,7 @@ class KryderNode implements RunningNode {
       log: logs('outbox'),
     });
     this.#own = own;
-    this.#keep(() => own.close());
+    this.#closing.keep(() => own.close());
     await replica.start({ floor: await floorOf(database, this.#set, genesis, verifier) });
     own.restore();
 
@@ -383,7 +354,7 @@ class KryderNode implements RunningNode {
       () => network.metrics(),
     );
     this.apiUrl = api.url;
-    this.#keep(() => api.close());
+    this.#closing.keep(() => api.close());
     log.info(
       { api: api.url, addresses: this.addresses, validator: index, height: chain.tip.height },
       'ready',
@@ -398,7 +369,7 @@ class KryderNode implements RunningNode {
     // Who is refused the lock has not begun to vote here; where the key was moved away from, that is the better reason.
     await refuseRetired(place);
     const lock = await lockConsensusKey(consensusKey!.seed, directory);
-    this.#keep(() => lock.release());
+    this.#closing.keep(() => lock.release());
     if ((await admitSigner(place, height)) === 'begins')
       this.#logs('keys').warn(
         'this consensus key begins to vote here; if it ever voted elsewhere, stop now and import its history',
@@ -444,47 +415,13 @@ class KryderNode implements RunningNode {
   }
 
   #report(report: Report): void {
-    const log = this.#logs('consensus');
     recordReport(this.#operation!.metrics, report);
-    switch (report.type) {
-      case 'missed':
-        log.info(
-          { view: report.view, leader: report.leader, reason: report.reason, detail: report.detail },
-          'view missed',
-        );
-        return;
-      case 'equivocation':
-        log.warn({ view: report.view, signer: report.signer }, 'a validator signed two conflicting votes');
-        return;
-      case 'conflict':
-        log.error(
-          { view: report.view },
-          'two certificates exclude each other: more than a third of the stake is dishonest',
-        );
-        return;
-      case 'refused':
-        // A validator that was moved here catches up to where it signed elsewhere: nothing is wrong.
-        if (report.code === 'SIGN_BELOW_HISTORY')
-          log.info({ view: report.view }, 'no vote yet: this key may have voted in this view elsewhere');
-        else log.error({ view: report.view, code: report.code }, 'the signer refused a vote');
-        return;
-      case 'elsewhere':
-        // At once, with what is on its way: the next vote could contradict one that is out.
-        void this.#replica?.stop();
-        this.#fatal(votesElsewhere(this.#directory.path, report.view));
-        return;
-      case 'application-failed':
-        if (this.#stopping === undefined) this.#fatal(report.error);
-        return;
-      case 'standstill':
-        log.warn(
-          { view: report.view, lastFinalized: report.lastFinalized },
-          'no block became final for a while',
-        );
-        return;
-      default:
-        log.debug({ view: 'view' in report ? report.view : undefined }, report.type);
-    }
+    if (report.type === 'elsewhere') {
+      // At once, with what is on its way: the next vote could contradict one that is out.
+      void this.#replica?.stop();
+      this.#fatal(votesElsewhere(this.#directory.path, report.view));
+    } else if (report.type !== 'application-failed') logReport(this.#logs('consensus'), report);
+    else if (!this.#closing.begun) this.#fatal(report.error);
   }
 
   #status(): NodeStatus {
@@ -516,7 +453,7 @@ class KryderNode implements RunningNode {
   }
 
   #unhealthy(): string | undefined {
-    if (this.#stopping !== undefined) return 'the node is stopping';
+    if (this.#closing.begun) return 'the node is stopping';
     const { blockInterval } = this.#directory.genesis.parameters;
     const silence = performance.now() - this.#lastFinalAt;
     if (silence > UNHEALTHY_INTERVALS * blockInterval)
@@ -525,23 +462,7 @@ class KryderNode implements RunningNode {
   }
 
   stop(): Promise<void> {
-    return this.#end(undefined);
-  }
-
-  #end(error: Error | undefined): Promise<void> {
-    this.#stopping ??= (async () => {
-      this.#log.info('stopping');
-      for (const undo of this.#undo.reverse()) {
-        try {
-          if (!(await within(STOP_PART_MS, undo))) this.#log.warn('a part did not stop in time: left behind');
-        } catch (cause) {
-          this.#log.warn({ err: cause }, 'a part did not stop cleanly');
-        }
-      }
-      this.#log.info('stopped');
-      this.#resolveStopped(error);
-    })();
-    return this.#stopping;
+    return this.#closing.end(undefined);
   }
 }
 
