@@ -1,8 +1,8 @@
 /**
  * The door of the HTTP API: who may come in, how many at a time and how fast. It promises that an honest client
- * finds a place while others hold all of them without using them: when there is none, the connection that has been
- * without a request for longest gives way. One request at a time a connection; large bodies and answers share a
- * bounded amount of memory; who takes an answer too slowly is cut off.
+ * finds a place while others hold all of them without using them: when there is none, of the address with the most
+ * idle connections the one gives way that has been without a request for longest. One request at a time a
+ * connection; large bodies and answers share a bounded amount of memory; who takes an answer too slowly is cut off.
  */
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
@@ -73,6 +73,7 @@ export class Door {
   readonly #idle = new Set<Visitor>();
   readonly #perAddress = new Map<string, number>();
   readonly #arrivals: Pace;
+  readonly #arrivalsBy: PaceByAddress;
   readonly #requests: PaceByAddress;
   readonly #calm: PaceByAddress;
   readonly #shared: Pace;
@@ -91,6 +92,9 @@ export class Door {
       'too many large bodies are waiting to be read; try again in a second',
     );
     this.#arrivals = new Pace(limits.connectionsPerSecond, 2 * limits.connectionsPerSecond, now);
+    this.#arrivalsBy = new PaceByAddress(
+      () => new Pace(limits.connectionsPerSecondPerAddress, 4 * limits.connectionsPerSecondPerAddress, now),
+    );
     this.#requests = new PaceByAddress(
       () => new Pace(limits.requestsPerSecond, 2 * limits.requestsPerSecond, now),
     );
@@ -123,16 +127,18 @@ export class Door {
   #onConnection(socket: Socket): void {
     const { maxConnections, maxConnectionsPerAddress } = this.limits;
     const address = addressOf(socket.remoteAddress);
-    if (this.#arrivals.debt > 0) {
+    const own = this.#arrivalsBy.of(address);
+    if (own.debt > 0 || this.#arrivals.debt > 0) {
       this.count('connections.refused');
       socket.destroy();
       return;
     }
+    own.take(1);
     this.#arrivals.take(1);
     const full =
       (this.#perAddress.get(address) ?? 0) >= maxConnectionsPerAddress
-        ? !this.#makeRoom((visitor) => visitor.address === address)
-        : this.#visitors.size >= maxConnections && !this.#makeRoom(() => true);
+        ? !this.#makeRoom(address)
+        : this.#visitors.size >= maxConnections && !this.#makeRoom(this.#mostCrowded());
     if (full) {
       this.count('connections.refused');
       socket.destroy();
@@ -159,9 +165,22 @@ export class Door {
     else this.#perAddress.set(visitor.address, left);
   }
 
-  #makeRoom(suits: (visitor: Visitor) => boolean): boolean {
+  /** The address with the most connections that are idle. */
+  #mostCrowded(): string {
+    const counts = new Map<string, number>();
+    let most = '';
+    for (const { address } of this.#idle) {
+      const count = (counts.get(address) ?? 0) + 1;
+      counts.set(address, count);
+      if (count > (counts.get(most) ?? 0)) most = address;
+    }
+    return most;
+  }
+
+  /** Ends the connection of this address that has been idle for longest; false when there is none. */
+  #makeRoom(address: string): boolean {
     for (const visitor of this.#idle) {
-      if (!suits(visitor)) continue;
+      if (visitor.address !== address) continue;
       this.count('connections.evicted');
       this.#leave(visitor);
       visitor.socket.destroy();

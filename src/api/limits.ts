@@ -6,8 +6,9 @@ export interface ApiLimits {
   /** Open connections in all and from one address (of IPv6, one /64). */
   readonly maxConnections: number;
   readonly maxConnectionsPerAddress: number;
-  /** New connections a second, in all; twice that at once. */
+  /** New connections a second, in all (twice that at once) and of one address (four times that at once). */
   readonly connectionsPerSecond: number;
+  readonly connectionsPerSecondPerAddress: number;
   /** Requests a second of one address; twice that at once. What comes faster waits, up to `maxWaitMs`. */
   readonly requestsPerSecond: number;
   /** An address may always ask so often; what it asks beyond that shares `sharedRequestsPerSecond` with all others. */
@@ -56,6 +57,7 @@ export const DEFAULT_API_LIMITS: ApiLimits = {
   maxConnections: 512,
   maxConnectionsPerAddress: 256,
   connectionsPerSecond: 500,
+  connectionsPerSecondPerAddress: 100,
   requestsPerSecond: 1_000,
   calmRequestsPerSecond: 20,
   sharedRequestsPerSecond: 2_000,

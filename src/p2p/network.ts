@@ -12,6 +12,7 @@ import { LibP2PNetwork } from './hub.ts';
 import { DEFAULT_LIMITS, type NetworkLimits } from './limits.ts';
 import type { GuardOptions } from './mux-guard.ts';
 import { PeerScores } from './offences.ts';
+import { pacedLog } from './paced-log.ts';
 import { Resolver } from './resolver.ts';
 import type { Network, NetworkOptions } from './types.ts';
 
@@ -21,12 +22,13 @@ const DEFAULT_LISTEN = ['/ip4/127.0.0.1/tcp/0'];
  * Starts a host and returns when it listens. Throws `BOOTSTRAP_INVALID`, `PERSISTENT_INVALID`, `ALLOW_INVALID` or
  * `DENY_INVALID`, or what listening fails with.
  */
-export async function createNetwork(options: NetworkOptions): Promise<Network> {
+export async function createNetwork(given: NetworkOptions): Promise<Network> {
+  const now = given.now ?? Date.now;
+  const options: NetworkOptions = { ...given, log: pacedLog(given.log, now) };
   const limits: NetworkLimits = { ...DEFAULT_LIMITS, ...options.limits };
   const access = new AccessLists(options.allow ?? [], options.deny ?? []);
   const self = await peerIdOfSeed(options.privateKey);
   const topic = transactionTopic(options.genesisHash);
-  const now = options.now ?? Date.now;
   const scores = new PeerScores(limits, now);
   const door = new Door({
     limits,
