@@ -122,7 +122,10 @@ describe('bodies', () => {
 
 describe('connections', () => {
   it('a thousand at once that say nothing leave room for one who asks', async () => {
-    const victim = await startVictim({ connectionsPerSecond: 10_000, connectionsPerSecondPerAddress: 10_000 });
+    const victim = await startVictim({
+      connectionsPerSecond: 10_000,
+      connectionsPerSecondPerAddress: 10_000,
+    });
     for (let i = 0; i < 1_000; i += 100) await Promise.all(Array.from({ length: 100 }, () => client(victim)));
     expect(await ask(victim)).toEqual({ status: 200, code: undefined });
     const metrics = victim.api.metrics();
