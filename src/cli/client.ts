@@ -129,6 +129,8 @@ async function readBounded(response: Response): Promise<string> {
 
 export interface ClientOptions {
   readonly timeoutMs?: number;
+  /** Ends whatever is asked or waited for, at once, with the signal's reason. */
+  readonly signal?: AbortSignal;
   readonly fetch?: typeof fetch;
 }
 
@@ -143,6 +145,7 @@ export class ApiClient {
   readonly url: string;
   readonly #timeoutMs: number;
   readonly #fetch: typeof fetch;
+  readonly #signal: AbortSignal | undefined;
 
   /** `url` is the node's base address, `http://127.0.0.1:7070`. Throws a usage error for anything else. */
   constructor(url: string, options: ClientOptions = {}) {
@@ -155,21 +158,35 @@ export class ApiClient {
     this.url = url.replace(/\/+$/, '');
     this.#timeoutMs = options.timeoutMs ?? TIMEOUT_MS;
     this.#fetch = options.fetch ?? fetch;
+    this.#signal = options.signal;
   }
 
   async #request<T>(schema: z.ZodType<T>, path: string, init: RequestInit = {}): Promise<T> {
     let status: number;
     let text: string;
+    // by hand: a signal that lives as long as the process would remember every request made under it
+    const ended = new AbortController();
+    const end = (): void => ended.abort(this.#signal?.reason);
+    this.#signal?.throwIfAborted();
+    const timer = setTimeout(
+      () => ended.abort(new DOMException('no answer in time', 'TimeoutError')),
+      this.#timeoutMs,
+    );
+    this.#signal?.addEventListener('abort', end, { once: true });
     try {
       const response = await this.#fetch(this.url + path, {
         ...init,
         redirect: 'error',
-        signal: AbortSignal.timeout(this.#timeoutMs),
+        signal: ended.signal,
       });
       status = response.status;
       text = await readBounded(response);
     } catch (error) {
+      this.#signal?.throwIfAborted();
       throw this.#unreachable(error);
+    } finally {
+      clearTimeout(timer);
+      this.#signal?.removeEventListener('abort', end);
     }
     let value: unknown;
     try {
@@ -297,6 +314,7 @@ export class ApiClient {
           `it may still become final: ask with \`kryder tx status ${toHex(id)}\``,
         );
       }
+      this.#signal?.throwIfAborted();
       await new Promise((resolve) => setTimeout(resolve, pollMs));
     }
   }

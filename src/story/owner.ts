@@ -81,9 +81,9 @@ export class Owner {
     this.#blob = blob;
     this.#place = door;
     this.#say = tell;
-    this.#client = new ApiClient(api);
+    this.#client = new ApiClient(api, { signal });
     const trust = trustGenesis(genesis, selectVerifier());
-    this.#checks = { trust, client: new ApiClient(check), signal };
+    this.#checks = { trust, client: new ApiClient(check, { signal }), signal };
   }
 
   get #inquiry(): Inquiry {

@@ -73,7 +73,7 @@ export class Steward {
   constructor(setting: StewardSetting) {
     this.#o = setting;
     this.#genesisHash = genesisHash(setting.genesis);
-    this.#clients = setting.api.map((url) => new ApiClient(url));
+    this.#clients = setting.api.map((url) => new ApiClient(url, { signal: setting.signal }));
     this.#copy = setting.copy;
   }
 

@@ -343,6 +343,25 @@ describe('what a node says is not trusted', () => {
     expect(out).not.toContain('\u001b');
   });
 
+  test.each<[string, typeof fetch]>([
+    [
+      'asked',
+      (_, init) =>
+        new Promise((_done, failed) => {
+          init?.signal?.addEventListener('abort', () => failed(init.signal?.reason));
+        }),
+    ],
+    ['polled', async () => new Response(JSON.stringify({ id: toHex(filled(1)), status: 'pending' }))],
+  ])('who is stopped while a node is %s does not wait for it', async (_, fetch) => {
+    const stop = new AbortController();
+    const stopped = new ApiClient('http://node', { fetch, signal: stop.signal });
+    const waiting = stopped.waitUntilFinal(filled(1), { timeoutMs: 3_600_000, pollMs: 1 });
+    const reason = new Error('stopped');
+    setTimeout(() => stop.abort(reason), 20);
+    await expect(waiting).rejects.toBe(reason);
+    await expect(stopped.status()).rejects.toBe(reason);
+  });
+
   test('nobody there', async () => {
     const { status: exit, json } = await run('status', '--api', 'http://127.0.0.1:9', '--json');
     expect(exit).toBe(4);
