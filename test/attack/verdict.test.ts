@@ -65,6 +65,13 @@ it.each<[string, Partial<Findings>]>([
   expect([verdict, wrong.length]).toEqual(['broken', 1]);
 });
 
+it('one collector’s mood is not a leak, which would show in all nodes', () => {
+  const grown = (...slopes: number[]): string =>
+    judge({ ...HELD, memory: slopes.map((slopeMibPerMinute) => ({ ...memory, slopeMibPerMinute })) }).verdict;
+  expect(grown(34, 9, 3, -5, -35)).toBe('held');
+  expect(grown(34, 12, 11, 9, 8)).toBe('broken');
+});
+
 it('views after the last final one count: a net that stands still has no honest view left out', () => {
   expect(viewsOf(new Set(), 9)).toEqual([]);
   expect(viewsOf(new Set([5, 7]), 0)).toEqual([5, 6, 7]);

@@ -21,8 +21,8 @@ Four validators and a node that follows, under two payments a second, are attack
 priority (--nice, 10) because it shares the machine's processors with them. The net held when
   - blocks came at ${LEAST_PACE} of the baseline's pace or faster in every phase without a stake, and
   - ${LEAST_HONEST_VIEWS} of the views led by honest validators brought a final block while one of the four was the attacker's;
-  - no node ended, none passed ${MOST_RESIDENT_MIB} MiB resident, none grew by more than ${MOST_SLOPE_MIB} MiB a minute over the last two
-    thirds of the longest phase, if it has at least ${LEAST_MINUTES_FOR_SLOPE} minutes;
+  - no node ended, none passed ${MOST_RESIDENT_MIB} MiB resident, and they did not grow, in their median, by more than
+    ${MOST_SLOPE_MIB} MiB a minute over the last two thirds of the longest phase, if it has at least ${LEAST_MINUTES_FOR_SLOPE} minutes;
   - no honest node lost its connection to another;
   - every payment became final;
   - and something was seen: blocks and payments came, every attack was carried out, and every node said more often than
@@ -89,11 +89,12 @@ export function judge(found: Findings) {
         wrong.push(`insider: ${phase.honestViewsFinal} of the honest views became final`);
     } else if (!(ratio >= LEAST_PACE)) wrong.push(`${phase.phase}: ${ratio.toFixed(2)} of the pace before`);
   }
-  for (const { node, mostMib, slopeMibPerMinute } of found.memory) {
+  for (const { node, mostMib } of found.memory)
     if (mostMib > MOST_RESIDENT_MIB) wrong.push(`${node} took ${mostMib} MiB`);
-    if (found.minutesOfMemory >= LEAST_MINUTES_FOR_SLOPE && slopeMibPerMinute > MOST_SLOPE_MIB)
-      wrong.push(`${node} grew by ${slopeMibPerMinute} MiB a minute`);
-  }
+  // All nodes are attacked alike: what leaks leaks in all of them, and one collector's mood is not the others'.
+  const growth = quantiles(found.memory.map(({ slopeMibPerMinute }) => slopeMibPerMinute)).median;
+  if (found.minutesOfMemory >= LEAST_MINUTES_FOR_SLOPE && growth > MOST_SLOPE_MIB)
+    wrong.push(`the nodes grew by ${growth} MiB a minute, in the median`);
   for (const node of found.nodesDied) wrong.push(`${node} ended`);
   for (const lost of found.honestCutOff) wrong.push(lost);
   for (const lost of found.payments.lost) wrong.push(`payment ${lost}`);

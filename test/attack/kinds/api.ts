@@ -27,15 +27,29 @@ async function dial(hand: Hand): Promise<Socket> {
   return socket;
 }
 
+const DIALS_AT_ONCE = 10;
+const DIAL_MS = 5_000;
+
+/** Connections, some at a time; those that do not come about count as refused. */
 async function withSockets(
   hand: Hand,
   count: number,
   use: (sockets: Socket[]) => Promise<void>,
 ): Promise<void> {
   const sockets: Socket[] = [];
+  const one = async (): Promise<void> => {
+    const dialled = dial(hand).catch(() => undefined);
+    const socket = await Promise.race([dialled, pause(DIAL_MS).then(() => undefined)]);
+    if (socket !== undefined) sockets.push(socket);
+    else {
+      hand.refused++;
+      void dialled.then((late) => late?.destroy());
+    }
+  };
   try {
-    while (sockets.length < count && hand.on) sockets.push(await dial(hand));
-    await use(sockets);
+    for (let begun = 0; begun < count && hand.on; begun += DIALS_AT_ONCE)
+      await Promise.all(Array.from({ length: Math.min(DIALS_AT_ONCE, count - begun) }, one));
+    if (sockets.length > 0) await use(sockets);
   } finally {
     for (const socket of sockets) socket.destroy();
   }
