@@ -195,7 +195,11 @@ export class Door {
    */
   async enter({ socket }: IncomingMessage, answer: ServerResponse): Promise<boolean> {
     const visitor = this.#visitors.get(socket);
-    if (visitor === undefined || socket.destroyed || visitor.answer !== undefined) return false;
+    if (visitor === undefined || socket.destroyed) return false;
+    if (visitor.answer !== undefined) {
+      socket.destroy();
+      return false;
+    }
     visitor.answer = answer;
     answer.once('close', () => {
       visitor.answer = undefined;

@@ -5,7 +5,7 @@
  */
 import type { Socket } from 'node:net';
 
-/** What Node keeps on each socket of an HTTP server; undocumented, and the same since Node 10. */
+/** What Node keeps on each socket of an HTTP server; undocumented, so a test holds it. */
 interface Parser {
   onIncoming?: (request: unknown, shouldKeepAlive: boolean) => number;
 }

@@ -5,7 +5,6 @@
  * being verified, while it waits, after it was refused by the state, after it became final. It also remembers
  * what became of transactions that did not make it, so that a user can be told.
  */
-import { setImmediate as turn } from 'node:timers/promises';
 import { type Bytes, keyOf } from '../codec/bytes.ts';
 import { isProtocolError, ProtocolError } from '../codec/errors.ts';
 import { sha256 } from '../codec/hash.ts';
@@ -60,8 +59,6 @@ const MAX_FINAL = 100_000;
 /** Transactions that are verified but do not wait: kept in case they come again. */
 const MAX_VERIFIED = 20_000;
 const MAX_VERIFIED_BYTES = 8 * 1024 * 1024;
-/** How long transactions are judged before everything else has its turn. */
-const TURN_MS = 5;
 /** How long a verdict may wait for the last final block's way to the disk. */
 const SETTLE_MS = 5_000;
 
@@ -243,20 +240,15 @@ export class Admissions {
       this.#budgets.spend(peer.peer, peer.validator, fresh.length, bytes);
     }
     await this.#verify(transactions, names, { lane, sender: peer?.peer ?? client, fresh, shared }, results);
-    const admissions: Admission[] = [];
-    while (admissions.length < results.length) {
-      if (admissions.length > 0) {
-        await turn();
+    let view = this.view();
+    return mapInTurns(
+      results,
+      (result, i) => this.#conclude(result!, names[i]!, view, peer?.peer),
+      async () => {
         await this.#o.chain().settled(SETTLE_MS);
-      }
-      const view = this.view();
-      const began = performance.now();
-      do {
-        const i = admissions.length;
-        admissions.push(this.#conclude(results[i]!, names[i]!, view, peer?.peer));
-      } while (admissions.length < results.length && performance.now() - began < TURN_MS);
-    }
-    return admissions;
+        view = this.view();
+      },
+    );
   }
 
   /** What needs no verification: waiting, final, or verified before. */

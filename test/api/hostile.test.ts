@@ -98,6 +98,14 @@ describe('bodies', () => {
     expect(await chunked.ended).toMatch(/^HTTP\/1.1 413 .*BODY_TOO_LARGE/s);
   });
 
+  it('JSON has a bound of its own, below that of a binary list', async () => {
+    const victim = await startVictim({ maxJsonBytes: 100_000, maxBodyBytes: 200_000 });
+    const filler = 'x'.repeat(150_000);
+    expect((await post(victim, filler)).code).toBe('BODY_TOO_LARGE');
+    expect((await post(victim, filler, 'application/octet-stream')).code).toMatch(/^CODEC_/);
+    expect((await post(victim, filler + filler, 'application/octet-stream')).code).toBe('BODY_TOO_LARGE');
+  });
+
   it('large bodies share what may be held, small ones do not need it, and all of it comes back', async () => {
     const victim = await startVictim({ heldBodyBytes: 300_000 });
     const hog = await client(victim, postHead(400_000));
