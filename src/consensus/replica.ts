@@ -213,11 +213,7 @@ export class Replica {
   #take(effects: readonly Effect[]): void {
     for (const effect of effects) this.#takeOne(effect);
     this.#armTimer();
-    if (this.#outgoing.length > 0 && this.#pumping === undefined) {
-      this.#pumping = this.#pump().finally(() => {
-        this.#pumping = undefined;
-      });
-    }
+    if (this.#outgoing.length > 0) this.#pumping ??= this.#pump();
   }
 
   #takeOne(effect: Effect): void {
@@ -260,6 +256,7 @@ export class Replica {
     }
   }
 
+  /** Never throws, and never ends before its first `await`. */
   async #pump(): Promise<void> {
     try {
       while (this.#outgoing.length > 0 && !this.#stopped) {
@@ -274,6 +271,9 @@ export class Replica {
       }
     } catch (error) {
       this.#fatal(error);
+    } finally {
+      // In the same breath as the last look at what is outgoing: what came between the two would lie there.
+      this.#pumping = undefined;
     }
   }
 

@@ -220,17 +220,19 @@ export class NodeApplication implements Application {
       .then(() => this.#finaliseWaiting())
       .catch((error: unknown) => {
         if (!this.#stop.signal.aborted) this.#o.onFatal(error);
-      })
-      .finally(() => {
-        this.#finalising = undefined;
       });
   }
 
   async #finaliseWaiting(): Promise<void> {
-    while (!this.#stop.signal.aborted) {
-      const next = this.#waiting.shift();
-      if (next === undefined) return;
-      await this.#finalise(next);
+    try {
+      while (!this.#stop.signal.aborted) {
+        const next = this.#waiting.shift();
+        if (next === undefined) return;
+        await this.#finalise(next);
+      }
+    } finally {
+      // In the same breath as the last look at what waits: what came between the two would lie there.
+      this.#finalising = undefined;
     }
   }
 

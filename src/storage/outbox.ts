@@ -209,11 +209,10 @@ export class Outbox {
   }
 
   #work(): void {
-    this.#writing ??= this.#write().finally(() => {
-      this.#writing = undefined;
-    });
+    this.#writing ??= this.#write();
   }
 
+  /** Never throws, and never ends before its first `await`. */
   async #write(): Promise<void> {
     do {
       const writes = this.#queue;
@@ -224,6 +223,8 @@ export class Outbox {
         this.#current = undefined;
       });
     } while (this.#queue.length > 0);
+    // In the same breath as the last look at the queue: who comes between the two would wait for ever.
+    this.#writing = undefined;
   }
 
   async #writeAll(writes: readonly Write[]): Promise<void> {

@@ -172,6 +172,20 @@ describe('the outbox', () => {
     for (let round = 0; round < 10; round++) expect(kept.has(entry(1_000 * round).key)).toBe(true);
   });
 
+  it('writes what is added at whatever moment of a removal', async () => {
+    for (let moment = 0; moment < 30; moment++) {
+      const outbox = await Outbox.open(new MemoryDisk(), LIMITS);
+      const [gone, kept] = [entry(1), entry(2)];
+      await outbox.add([gone]);
+      // As long as it may take for the file to be looked at.
+      for (let i = 0; i < 30; i++) await Promise.resolve();
+      outbox.remove(gone.key);
+      for (let i = 0; i < moment; i++) await Promise.resolve();
+      await outbox.add([kept]);
+      expect(outbox.transactions().map(({ key }) => key)).toEqual([kept.key]);
+    }
+  });
+
   it('refuses what would pass its limits, and keeps nothing of it', async () => {
     const outbox = await Outbox.open(await open(await directory()), { maxTransactions: 3, maxBytes: 700 });
     await outbox.add([entry(1), entry(2)]);
