@@ -28,6 +28,8 @@ export interface ChildOptions {
   readonly log: string;
   /** Options of the JavaScript runtime itself, for profiling. */
   readonly runtimeArgs?: readonly string[];
+  /** Words before the runtime's own, for a program that becomes it: `nsenter`, `nice`. */
+  readonly launcher?: readonly string[];
   /** On top of this process's own environment. */
   readonly environment?: Readonly<Record<string, string>>;
 }
@@ -92,15 +94,18 @@ export class Child {
   static async start(options: ChildOptions): Promise<Child> {
     const log = openSync(options.log, 'a', 0o600);
     try {
-      const child = spawn(
+      const [program, ...args] = [
+        ...(options.launcher ?? []),
         process.execPath,
-        [...(options.runtimeArgs ?? []), commandFile(), ...options.args],
-        {
-          stdio: ['pipe', 'pipe', log],
-          detached: true,
-          env: { ...withoutSettings(process.env), ...options.environment },
-        },
-      );
+        ...(options.runtimeArgs ?? []),
+        commandFile(),
+        ...options.args,
+      ];
+      const child = spawn(program!, args, {
+        stdio: ['pipe', 'pipe', log],
+        detached: true,
+        env: { ...withoutSettings(process.env), ...options.environment },
+      });
       await once(child, 'spawn').catch((error: Error) => {
         throw new ProtocolError('CHILD_FAILED', `${options.name} cannot be started: ${error.message}`);
       });

@@ -88,7 +88,7 @@ describe('what was told', () => {
     witness.status(0, 3, 4, 'block 4');
     witness.status(1, 3, 3, 'block 3');
     witness.transaction(1, 'c', { status: 'final', height: 3, index: 0 });
-    expect([witness.lost, witness.regressions]).toEqual([[], []]);
+    expect([witness.lost, witness.disagreements, witness.regressions]).toEqual([[], [], []]);
     expect([witness.highest, witness.transactions, witness.toldBy(1)]).toEqual([4, 3, 3]);
     expect(witness.idsBetween(1, 3)).toEqual(['c']);
   });
@@ -103,7 +103,8 @@ describe('what was told', () => {
     const witness = told();
     witness.final(0, 2, 'another block');
     witness.block(1, { ...block(4, []), parent: 'another block' });
-    expect(witness.regressions).toHaveLength(2);
+    expect(witness.disagreements).toHaveLength(2);
+    expect(witness.regressions).toEqual([]);
   });
 
   it('does not when a transaction is gone, elsewhere, or not known to be final', () => {
@@ -114,7 +115,7 @@ describe('what was told', () => {
     witness.transaction(0, 'a', { status: 'final', height: 2, index: 0 });
     witness.missing(1, 3);
     expect(witness.lost).toHaveLength(5);
-    expect(witness.regressions).toEqual([]);
+    expect([witness.disagreements, witness.regressions]).toEqual([[], []]);
   });
 });
 

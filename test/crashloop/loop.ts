@@ -11,9 +11,9 @@ import { type TrustRoot, verifyFinality, verifyTransaction } from '../../src/lig
 import { FAIL_POINTS, type FailPoint } from '../../src/storage/fail-points.ts';
 import { finalBlocks, transactionProof } from '../../src/story/queries.ts';
 import type { Prng } from '../simulator/prng.ts';
+import { Checks } from './checks.ts';
 import type { Journals } from './journals.ts';
-import { LogReader } from './logs.ts';
-import { type CrashNet, finalBlock, supplyOf } from './net.ts';
+import { type CrashNet, finalBlock } from './net.ts';
 import type { Blow, FailPointVisit, RoundPlan } from './plan.ts';
 import type { SupplyBook } from './supply.ts';
 import type { VoteBook } from './votes.ts';
@@ -26,11 +26,8 @@ const FAIL_POINT_MS = 30_000;
 const FAIL_POINT_TRIES = 3;
 const POLL_MS = 50;
 const JOURNAL_POLL_MS = 50;
-const AT_ONCE = 8;
 const OLD_ASKED_AGAIN = 20;
 const PROOF_TRIES = 20;
-const COUNT_TRIES = 100;
-const COUNT_AGAIN_MS = 200;
 
 export interface LoopParts {
   readonly net: CrashNet;
@@ -44,38 +41,33 @@ export interface LoopParts {
   readonly say: (line: string) => void;
 }
 
-/** `work` for each item, a few at a time. */
-async function each<T>(items: Iterable<T>, atOnce: number, work: (item: T) => Promise<void>): Promise<void> {
-  const iterator = items[Symbol.iterator]();
-  const worker = async (): Promise<void> => {
-    for (;;) {
-      const next = iterator.next();
-      if (next.done === true) return;
-      await work(next.value);
-    }
-  };
-  await Promise.all(Array.from({ length: atOnce }, worker));
-}
-
-function* heights(from: number, to: number): Generator<number> {
-  for (let height = from; height <= to; height++) yield height;
-}
-
 export class CrashLoop {
   kills = 0;
   startUpKills = 0;
   proofs = 0;
   readonly visited: Record<string, number> = Object.fromEntries(FAIL_POINTS.map((point) => [point, 0]));
-  readonly conflicts: string[] = [];
-  readonly logErrors: string[] = [];
   readonly #parts: LoopParts;
-  readonly #logs: readonly LogReader[];
+  readonly #checks: Checks;
   #checked = 0;
   #again: FailPointVisit[] = [];
 
   constructor(parts: LoopParts) {
+    const { net, witness, supply, signal } = parts;
+    const nodes = Array.from({ length: net.size }, (_, i) => ({
+      client: net.client(i),
+      log: net.logFile(i),
+    }));
     this.#parts = parts;
-    this.#logs = Array.from({ length: parts.net.size }, (_, i) => new LogReader(parts.net.logFile(i)));
+    this.#checks = new Checks({ nodes, witness, supply, signal });
+  }
+
+  /** Conflicting votes that some node was sent. */
+  get conflicts(): readonly string[] {
+    return this.#checks.conflicts;
+  }
+
+  get logErrors(): readonly string[] {
+    return this.#checks.logErrors;
   }
 
   get #nodes(): number[] {
@@ -216,16 +208,16 @@ export class CrashLoop {
     const { witness, prng } = this.#parts;
     const level = await this.#untilLevel();
     const from = this.#checked;
-    await this.#compareBlocks(from + 1, level);
+    await this.#checks.compareBlocks(from + 1, level);
     const ids = witness.idsBetween(from, level);
     if (from > 0) {
       const old = witness.idsBetween(0, from);
       for (let i = 0; i < OLD_ASKED_AGAIN && old.length > 0; i++) ids.push(prng.pick(old));
     }
-    await this.#compareTransactions(ids);
+    await this.#checks.compareTransactions(ids);
     this.#checked = level;
-    await this.#count();
-    await this.#readLogs();
+    await this.#checks.count(level);
+    await this.#checks.readLogs();
     await this.#parts.journals.collect();
   }
 
@@ -234,63 +226,10 @@ export class CrashLoop {
     const { witness } = this.#parts;
     for (let tries = 0; tries < FAIL_POINT_TRIES; tries++) await this.#visitAgain();
     await this.check();
-    await this.#compareBlocks(1, this.#checked);
-    await this.#compareTransactions([...witness.ids()]);
+    await this.#checks.compareBlocks(1, this.#checked);
+    await this.#checks.compareTransactions([...witness.ids()]);
     const all = [...witness.ids()];
     for (let i = 0; i < proofs && all.length > 0; i++) await this.#prove(this.#parts.prng.pick(all));
-  }
-
-  async #compareBlocks(from: number, to: number): Promise<void> {
-    const { net, witness } = this.#parts;
-    await Promise.all(
-      this.#nodes.map((node) =>
-        each(heights(from, to), AT_ONCE, async (height) => {
-          try {
-            witness.block(node, await finalBlock(net.client(node), height));
-          } catch (error) {
-            if (!(error instanceof CommandError) || error.code !== 'BLOCK_UNKNOWN') throw error;
-            witness.missing(node, height);
-          }
-        }),
-      ),
-    );
-  }
-
-  async #compareTransactions(ids: readonly string[]): Promise<void> {
-    const { net, witness } = this.#parts;
-    await Promise.all(
-      this.#nodes.map((node) =>
-        each(ids, AT_ONCE, async (id) => {
-          const { status, height, index } = await net.client(node).transaction(fromHex(id));
-          const place = height === undefined || index === undefined ? {} : { height, index };
-          witness.transaction(node, id, { status, ...place });
-        }),
-      ),
-    );
-  }
-
-  async #count(): Promise<void> {
-    const { net, supply, signal } = this.#parts;
-    await Promise.all(
-      this.#nodes.map(async (node) => {
-        // A node counts seldom and gives its last count meanwhile, which may be of before the round.
-        for (let tries = 0; tries < COUNT_TRIES; tries++) {
-          const answer = await supplyOf(net.client(node));
-          supply.add(node, answer);
-          if (answer.height >= this.#checked) return;
-          await delay(COUNT_AGAIN_MS, undefined, { signal });
-        }
-        throw new Error(`node ${node} did not count its coins at height ${this.#checked}`);
-      }),
-    );
-  }
-
-  async #readLogs(): Promise<void> {
-    for (const [node, log] of this.#logs.entries()) {
-      const { conflicts, errors } = await log.read();
-      for (const line of conflicts) this.conflicts.push(`node ${node}: ${line}`);
-      for (const line of errors) this.logErrors.push(`node ${node}: ${line.slice(0, 500)}`);
-    }
   }
 
   /** A transaction's place, proved from the genesis by one of the nodes. */

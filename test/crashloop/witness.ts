@@ -18,6 +18,7 @@ export interface Place {
 
 export class Witness {
   readonly lost: string[] = [];
+  readonly disagreements: string[] = [];
   readonly regressions: string[] = [];
   readonly #hashes = new Map<number, { readonly hash: string; readonly by: number }>();
   readonly #places = new Map<string, Place>();
@@ -63,7 +64,7 @@ export class Witness {
     const known = this.#hashes.get(height);
     if (known === undefined) this.#hashes.set(height, { hash, by: node });
     else if (known.hash !== hash) {
-      this.regressions.push(
+      this.disagreements.push(
         `node ${node} has ${hash} at height ${height}, where node ${known.by} had ${known.hash}`,
       );
     }
@@ -83,7 +84,7 @@ export class Witness {
     this.final(node, height, hash);
     const below = this.#hashes.get(height - 1);
     if (below !== undefined && below.hash !== parent) {
-      this.regressions.push(
+      this.disagreements.push(
         `node ${node}: the block at height ${height} stands on ${parent}, not on ${below.hash}`,
       );
     }
