@@ -18,7 +18,7 @@ import { conditionsOf, timeline } from './conditions.ts';
 import type { ChaosNet } from './net.ts';
 import { describeRound, type Round, type Schedule } from './schedule.ts';
 import type { Built, Transfers } from './transfers.ts';
-import { BLOCKS_AGAIN_MS, type Calm, PAYMENT_FINAL_MS } from './verdict.ts';
+import type { Calm, Limits } from './verdict.ts';
 import type { Wires } from './wires.ts';
 
 /** Blocks that all nodes must have beyond the highest one of the storm. */
@@ -37,6 +37,7 @@ export interface ChaosParts {
   readonly journals: Journals;
   readonly transfers: Transfers;
   readonly prng: Prng;
+  readonly limits: Limits;
   readonly signal: AbortSignal;
   readonly say: (line: string) => void;
   /** Whether anything is wrong already, so that the run need not go on. */
@@ -155,10 +156,10 @@ export class Chaos {
 
   /** Everything that must hold again when nothing is wrong any more. */
   async #calm(leastMs: number): Promise<void> {
-    const { net, signal, say, witness } = this.#parts;
+    const { net, signal, say, witness, limits } = this.#parts;
     const began = performance.now();
     await net.settled();
-    const limit = AbortSignal.any([signal, AbortSignal.timeout(BLOCKS_AGAIN_MS)]);
+    const limit = AbortSignal.any([signal, AbortSignal.timeout(limits.blocksMs)]);
     const level = await this.#untilLevel(limit);
     if (level === undefined) return;
     const blocksMs = performance.now() - began;
@@ -177,7 +178,7 @@ export class Chaos {
 
   /** Waits until all nodes have further blocks: the height that all have, or undefined where it took too long. */
   async #untilLevel(limit: AbortSignal): Promise<number | undefined> {
-    const { net, witness, signal } = this.#parts;
+    const { net, witness, signal, limits } = this.#parts;
     const target = witness.highest + FURTHER_BLOCKS;
     let heights: (number | undefined)[] = [];
     try {
@@ -195,7 +196,7 @@ export class Chaos {
       const answering = net.answering().join(' ');
       const told = heights.map((height) => height ?? 'no answer').join(', ');
       this.stalls.push(
-        `${BLOCKS_AGAIN_MS} ms after the storm, nodes ${answering} answer, heights are ${told}, ${target} is wanted`,
+        `${limits.blocksMs} ms after the storm, nodes ${answering} answer, heights are ${told}, ${target} is wanted`,
       );
       return undefined;
     }
@@ -203,8 +204,8 @@ export class Chaos {
 
   /** A payment through every node becomes final at every node; false where it took too long. */
   async #pays(): Promise<boolean> {
-    const { transfers, signal } = this.#parts;
-    const deadline = performance.now() + PAYMENT_FINAL_MS;
+    const { transfers, signal, limits } = this.#parts;
+    const deadline = performance.now() + limits.paymentMs;
     const late = (): boolean => performance.now() > deadline;
     const untilFinal = async (payment: Built, client: ApiClient, node: number): Promise<void> => {
       for (let status = 'not asked'; status !== 'final'; ) {
@@ -253,16 +254,16 @@ export class Chaos {
 
   /** At the end, without load: every block and transaction there ever was, and what every account must have. */
   async #judgeAll(): Promise<void> {
-    const { net, witness, transfers, signal } = this.#parts;
+    const { net, witness, transfers, signal, limits } = this.#parts;
     // Above this height nothing that is still under way can change a balance.
     let moved = { height: 0, at: performance.now() };
     while (witness.highest <= transfers.lastHeight) {
       await delay(POLL_MS, undefined, { signal });
       const now = performance.now();
       if (witness.highest > moved.height) moved = { height: witness.highest, at: now };
-      else if (now - moved.at > BLOCKS_AGAIN_MS) break;
+      else if (now - moved.at > limits.blocksMs) break;
     }
-    const level = await this.#untilLevel(AbortSignal.any([signal, AbortSignal.timeout(BLOCKS_AGAIN_MS)]));
+    const level = await this.#untilLevel(AbortSignal.any([signal, AbortSignal.timeout(limits.blocksMs)]));
     if (level === undefined) return;
     await this.#judge(level);
     await this.checks.compareBlocks(1, level);

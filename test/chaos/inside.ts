@@ -17,7 +17,7 @@ import { ChaosNet, layout } from './net.ts';
 import { countKinds, describeRound, makeSchedule } from './schedule.ts';
 import { removeTraces } from './traces.ts';
 import { payerAccounts, Transfers } from './transfers.ts';
-import { judge, type Verdict } from './verdict.ts';
+import { judge, LIMITS, type Verdict } from './verdict.ts';
 import { Wires } from './wires.ts';
 
 export interface InsidePlan {
@@ -27,12 +27,14 @@ export interface InsidePlan {
   readonly seed: number;
   readonly nodes: number;
   readonly minutes: number;
+  /** What the limits of time are multiplied by. */
+  readonly patience: number;
 }
 
 const PARAMETERS = { ...DEVNET_PARAMETERS, blockInterval: 500, delta: 200 };
 
 const plan = JSON.parse(process.argv[2] ?? '{}') as InsidePlan;
-const { owner, dir, seed, nodes, minutes } = plan;
+const { owner, dir, seed, nodes, minutes, patience } = plan;
 const began = performance.now();
 const say = (line: string): void => {
   process.stderr.write(`${Math.round((performance.now() - began) / 1_000)}s ${line}\n`);
@@ -108,6 +110,7 @@ async function play(): Promise<Verdict> {
     journals,
     transfers,
     prng: prng.fork('checks'),
+    limits: { blocksMs: LIMITS.blocksMs * patience, paymentMs: LIMITS.paymentMs * patience },
     signal,
     say,
     broken: () =>
@@ -136,6 +139,7 @@ async function play(): Promise<Verdict> {
   const { counts } = transfers;
   return judge({
     minutes,
+    patience,
     seed,
     nodes,
     faults: countKinds(schedule.rounds.slice(0, chaos.rounds)),

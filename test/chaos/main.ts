@@ -1,5 +1,5 @@
 /**
- * `npm run chaos -- [--minutes M] [--seed S] [--nodes 4..7] [--plan] [--json]`: real nodes in network namespaces,
+ * `npm run chaos -- [--minutes M] [--seed S] [--nodes 4..7] [--patience P] [--plan] [--json]`: real nodes in network namespaces,
  * under load, go through storms of faults; docs/chaos.md says which, and what must hold. Status 0 if it held, 1 on a
  * finding, 2 for a wrong command line, 3 where it cannot run, 4 when it was interrupted. The course of the faults
  * follows from seed and number of nodes; `--plan` prints it and does nothing else.
@@ -32,6 +32,7 @@ const { values } = parseArgs({
     minutes: { type: 'string', default: '5' },
     seed: { type: 'string' },
     nodes: { type: 'string' },
+    patience: { type: 'string', default: '1' },
     plan: { type: 'boolean', default: false },
     json: { type: 'boolean', default: false },
   },
@@ -46,6 +47,8 @@ const minutes = Number(values.minutes);
 const seed = values.seed === undefined ? randomInt(2 ** 31) : Number(values.seed);
 if (!(minutes >= 1 && minutes <= 1_440)) fail('--minutes is a number from 1 to 1440');
 if (!Number.isSafeInteger(seed) || seed < 0) fail('--seed is a whole number');
+const patience = Number(values.patience);
+if (!(patience >= 1 && patience <= 100)) fail('--patience is a number from 1 to 100');
 const nodes = values.nodes === undefined ? nodesOf(seed) : Number(values.nodes);
 if (!Number.isInteger(nodes) || nodes < LEAST_NODES || nodes > MOST_NODES)
   fail(`--nodes is a whole number from ${LEAST_NODES} to ${MOST_NODES}`);
@@ -117,7 +120,7 @@ async function main(): Promise<number> {
     say(
       `chaos: ${nodes} nodes, ${minutes} minutes, seed ${seed}; again with --seed ${seed} --nodes ${nodes}`,
     );
-    result = await inside({ owner, dir, seed, nodes, minutes });
+    result = await inside({ owner, dir, seed, nodes, minutes, patience });
     if ('error' in result || result.verdict === 'broken') {
       kept = join(tmpdir(), `kryder-chaos-found-${seed}-${basename(dir).split('-').at(-1)}`);
       const { ballast } = layout(dir);

@@ -17,6 +17,7 @@ const faults = {
 };
 const HELD: Findings = {
   minutes: 1,
+  patience: 1,
   seed: 1,
   nodes: 4,
   faults,

@@ -2,9 +2,14 @@
 import { quantiles } from '../../bench/network.ts';
 import { KINDS, type Kind } from './schedule.ts';
 
-/** How long after the end of all faults it may take until blocks come again everywhere, and until a payment is final. */
-export const BLOCKS_AGAIN_MS = 60_000;
-export const PAYMENT_FINAL_MS = 60_000;
+export interface Limits {
+  /** After the end of all faults, until blocks come again everywhere. */
+  readonly blocksMs: number;
+  /** From then on, until a payment is final everywhere. */
+  readonly paymentMs: number;
+}
+/** On a machine that the nodes have to themselves. */
+export const LIMITS: Limits = { blocksMs: 60_000, paymentMs: 60_000 };
 /** Part of the journals' segments that may have gone before they were kept, and so many more. */
 const MOST_GAPS = { share: 0.02, more: 2 };
 
@@ -16,6 +21,7 @@ export interface Calm {
 
 export interface Findings {
   readonly minutes: number;
+  readonly patience: number;
   readonly seed: number;
   readonly nodes: number;
   readonly faults: Readonly<Record<Kind, number>>;

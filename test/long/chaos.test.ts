@@ -30,7 +30,9 @@ function chaos(
 ): Promise<End> {
   expect(existsSync(PROGRAM), 'run `npm run build` first').toBe(true);
   return new Promise((resolve) => {
-    const child = execFile(process.execPath, [PROGRAM, ...args, '--json'], { maxBuffer: 1 << 26 });
+    const child = execFile(process.execPath, [PROGRAM, ...args, '--patience', '4', '--json'], {
+      maxBuffer: 1 << 26,
+    });
     const pid = child.pid!;
     let out = '';
     let said = '';
