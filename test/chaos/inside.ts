@@ -74,6 +74,7 @@ async function play(): Promise<Verdict> {
     dir,
     nodes,
     smallDisk: schedule.smallDisk,
+    patience,
     parameters: PARAMETERS,
     accounts,
     onFinding,

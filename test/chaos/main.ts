@@ -1,6 +1,6 @@
 /**
- * `npm run chaos -- [--minutes M] [--seed S] [--nodes 4..7] [--patience P] [--plan] [--json]`: real nodes in network namespaces,
- * under load, go through storms of faults; docs/chaos.md says which, and what must hold. Status 0 if it held, 1 on a
+ * `npm run chaos -- [--minutes M] [--seed S] [--nodes 4..7] [--patience P] [--plan] [--json]`: real nodes in network
+ * namespaces, under load, go through storms of faults; docs/chaos.md says which, and what must hold. Status 0 if it held, 1 on a
  * finding, 2 for a wrong command line, 3 where it cannot run, 4 when it was interrupted. The course of the faults
  * follows from seed and number of nodes; `--plan` prints it and does nothing else.
  *
@@ -27,22 +27,29 @@ import type { Verdict } from './verdict.ts';
 
 const STATUS = { held: 0, broken: 1, usage: 2, impossible: 3, interrupted: 4 } as const;
 
-const { values } = parseArgs({
-  options: {
-    minutes: { type: 'string', default: '5' },
-    seed: { type: 'string' },
-    nodes: { type: 'string' },
-    patience: { type: 'string', default: '1' },
-    plan: { type: 'boolean', default: false },
-    json: { type: 'boolean', default: false },
-  },
-});
+const OPTIONS = {
+  minutes: { type: 'string', default: '5' },
+  seed: { type: 'string' },
+  nodes: { type: 'string' },
+  patience: { type: 'string', default: '1' },
+  plan: { type: 'boolean', default: false },
+  json: { type: 'boolean', default: false },
+} as const;
 
 function fail(message: string): never {
   process.stderr.write(`${message}\n`);
   process.exit(STATUS.usage);
 }
 
+function parsed() {
+  try {
+    return parseArgs({ options: OPTIONS }).values;
+  } catch (error) {
+    return fail(error instanceof Error ? error.message : String(error));
+  }
+}
+
+const values = parsed();
 const minutes = Number(values.minutes);
 const seed = values.seed === undefined ? randomInt(2 ** 31) : Number(values.seed);
 if (!(minutes >= 1 && minutes <= 1_440)) fail('--minutes is a number from 1 to 1440');

@@ -56,6 +56,8 @@ export interface NetPlan {
   readonly dir: string;
   readonly nodes: number;
   readonly smallDisk: number;
+  /** What the limits of time are multiplied by. */
+  readonly patience: number;
   readonly parameters: ChainParameters;
   readonly accounts: readonly GenesisAccount[];
   readonly onFinding: (what: string) => void;
@@ -121,7 +123,9 @@ export class ChaosNet {
       members.push({
         index,
         path,
-        client: new ApiClient(`http://${apiAddress(index)}:${API_PORT}`, { timeoutMs: ANSWER_MS }),
+        client: new ApiClient(`http://${apiAddress(index)}:${API_PORT}`, {
+          timeoutMs: ANSWER_MS * plan.patience,
+        }),
         child: undefined,
         ready: false,
         paused: false,
@@ -223,7 +227,7 @@ export class ChaosNet {
 
   async #start(member: Member): Promise<void> {
     const { index, path } = member;
-    const { owner, onFinding } = this.#plan;
+    const { owner, patience, onFinding } = this.#plan;
     const child = await Child.start({
       name: `node ${index}`,
       launcher: inNamespace(nodeName(owner, index)),
@@ -246,7 +250,7 @@ export class ChaosNet {
       }
       onFinding(`node ${index} ended by itself (${signal ?? `status ${code}`})`);
     });
-    void child.waitFor('ready', READY_MS).then(
+    void child.waitFor('ready', READY_MS * patience).then(
       () => {
         member.ready = member.child === child && child.running;
       },
