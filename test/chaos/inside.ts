@@ -79,6 +79,8 @@ async function play(): Promise<Verdict> {
     accounts,
     onFinding,
   });
+  // At once: what a finding has left stays as it is, and nobody waits for answers that no longer matter.
+  signal.addEventListener('abort', () => void net.killAll());
   const { genesis } = net;
   const prng = new Prng(`chaos/${seed}/load`);
   const witness = new Witness(nodes);

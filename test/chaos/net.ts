@@ -47,7 +47,7 @@ interface Member {
   wasFull: boolean;
   /** It stopped for want of disk. */
   starved: boolean;
-  wanted: { down: boolean; paused: boolean; leftBytes: number | undefined };
+  wanted: { readonly down: boolean; readonly paused: boolean; readonly leftBytes: number | undefined };
   work: Promise<void>;
 }
 
@@ -174,12 +174,19 @@ export class ChaosNet {
     for (const member of this.#members) {
       const { index } = member;
       member.wanted = { down: down[index]!, paused: paused[index]!, leftBytes: leftBytes[index] };
-      member.work = member.work.then(() =>
-        this.#bring(member).catch((error: unknown) => {
-          this.#plan.onFinding(`node ${index}: ${error instanceof Error ? error.message : String(error)}`);
-        }),
-      );
+      this.#queue(member);
     }
+  }
+
+  /** Brings a node to where it is wanted now, when everything before is done: no state in between is left out. */
+  #queue(member: Member): void {
+    const { wanted } = member;
+    member.work = member.work.then(() =>
+      this.#bring(member, wanted).catch((error: unknown) => {
+        const why = error instanceof Error ? error.message : String(error);
+        this.#plan.onFinding(`node ${member.index}: ${why}`);
+      }),
+    );
   }
 
   /** Waits until every node was brought to where it is wanted. */
@@ -187,16 +194,16 @@ export class ChaosNet {
     await Promise.all(this.#members.map(({ work }) => work));
   }
 
-  async #bring(member: Member): Promise<void> {
-    const { wanted } = member;
+  async #bring(member: Member, wanted: Member['wanted']): Promise<void> {
     if (wanted.leftBytes !== undefined && !member.full) await this.#fill(member, wanted.leftBytes);
     if (wanted.leftBytes === undefined && member.full) {
       await rm(layout(this.#plan.dir).ballast, { force: true });
       member.full = false;
       member.starved = false;
     }
-    if (wanted.down) await this.#kill(member);
-    else if (!this.#runs(member) && !member.starved) await this.#start(member);
+    if (wanted.down) {
+      if (await this.#kill(member)) this.counts.kills += 1;
+    } else if (!this.#runs(member) && !member.starved) await this.#start(member);
     if (member.paused === wanted.paused || !this.#runs(member)) return;
     process.kill(member.child!.pid, wanted.paused ? 'SIGSTOP' : 'SIGCONT');
     member.paused = wanted.paused;
@@ -245,7 +252,7 @@ export class ChaosNet {
         this.counts.diskStops += 1;
         member.starved = member.full;
         // There is room again already.
-        if (!member.full && !member.wanted.down) member.work = member.work.then(() => this.#bring(member));
+        if (!member.full) this.#queue(member);
         return;
       }
       onFinding(`node ${index} ended by itself (${signal ?? `status ${code}`})`);
@@ -261,15 +268,15 @@ export class ChaosNet {
     );
   }
 
-  /** SIGKILL, also of a paused process; resolves when it is gone. */
-  async #kill(member: Member): Promise<void> {
-    if (!this.#runs(member)) return;
+  /** SIGKILL, also of a paused process; false when it was not running. Resolves when it is gone. */
+  async #kill(member: Member): Promise<boolean> {
+    if (!this.#runs(member)) return false;
     member.doomed = true;
     member.ready = false;
     member.child!.kill();
     await member.child!.exited;
     member.paused = false;
-    this.counts.kills += 1;
+    return true;
   }
 
   /** Waits until every node runs and answers; rejects when `signal` is aborted. */
