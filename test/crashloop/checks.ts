@@ -16,7 +16,7 @@ const AT_ONCE = 8;
 const COUNT_TRIES = 100;
 const COUNT_AGAIN_MS = 200;
 
-export interface CheckedNode {
+interface CheckedNode {
   readonly client: ApiClient;
   readonly log: string;
 }
