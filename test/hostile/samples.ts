@@ -6,7 +6,7 @@ import { makeBlock, parentCertificateHash } from '../../src/chain/block.ts';
 import { encodeCompactProposal, shortIds } from '../../src/chain/compact.ts';
 import { DEVNET_PARAMETERS, type Genesis, genesisHash } from '../../src/chain/genesis.ts';
 import { type Header, headerHash, NO_VRF_OUTPUT, NO_VRF_PROOF } from '../../src/chain/header.ts';
-import type { Bytes } from '../../src/codec/bytes.ts';
+import { type Bytes, toHex } from '../../src/codec/bytes.ts';
 import { sha256, ZERO_HASH } from '../../src/codec/hash.ts';
 import { assembleCertificate, encodeCertificate } from '../../src/consensus/certificate.ts';
 import { leaderOf } from '../../src/consensus/leader.ts';
@@ -51,7 +51,12 @@ export const N = (proposal: Proposal): Subject => ({ kind: NOTARIZE, proposal })
 export const X = (view: number): Subject => ({ kind: NULLIFY, epoch: 0, view });
 export const F = (proposal: Proposal): Subject => ({ kind: FINALIZE, proposal });
 
+/** Everything that was ever signed with `vote`, and the payments that were, in hex: nothing else can be genuine. */
+export const cast: { readonly signer: number; readonly subject: Subject }[] = [];
+export const paid = new Set<string>();
+
 export function vote(signer: number, subject: Subject): Vote {
+  cast.push({ signer, subject });
   return { subject, signer, signature: keys[signer]!.sign(voteMessage(GENESIS_HASH, subject)) };
 }
 
@@ -65,7 +70,7 @@ export const parentProposal: Proposal = { epoch: 0, view: 300, parentView: 299, 
 /** A payment for the chain of this file, of `amount` µKRY and with another id for each `salt`. */
 export function payment(salt: number, amount = 20_000n, validUntil = 50) {
   const fee = 400n;
-  return signTransaction(
+  const signed = signTransaction(
     {
       kind: KIND_TRANSFER,
       validUntil,
@@ -78,6 +83,8 @@ export function payment(salt: number, amount = 20_000n, validUntil = 50) {
     GENESIS_HASH,
     [owner],
   );
+  paid.add(toHex(signed.bytes));
+  return signed;
 }
 
 const transactions = [payment(1), payment(2)];
