@@ -47,6 +47,8 @@ export interface NodeApplicationOptions {
   readonly executionBudget: number;
   /** Milliseconds since 1970. */
   readonly wallClock: () => number;
+  /** Milliseconds on a clock that never goes back: how long building takes. */
+  readonly now?: () => number;
   readonly sleep: (ms: number, signal: AbortSignal) => Promise<void>;
   /** Finalisation failed for good: the process has to end. */
   readonly onFatal: (error: unknown) => void;
@@ -104,7 +106,7 @@ export class NodeApplication implements Application {
   }
 
   async #build(request: BuildRequest): Promise<{ payload: Bytes; body: Bytes } | undefined> {
-    const { chain, mempool, set, self, executionBudget, wallClock } = this.#o;
+    const { chain, mempool, set, self, executionBudget, wallClock, now = () => performance.now() } = this.#o;
     if (self === undefined) return undefined;
     await this.#materialise(request.parent.payload, this.#stop.signal);
     const { parent, parentCertificate } = request;
@@ -118,8 +120,8 @@ export class NodeApplication implements Application {
       now: wallClock(),
       candidates: mempool.candidates(),
       stopwatch: () => {
-        const started = performance.now();
-        return () => performance.now() - started > executionBudget;
+        const started = now();
+        return () => now() - started > executionBudget;
       },
       onRefused: (tx, why) => mempool.discard(tx, why),
     });

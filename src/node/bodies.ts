@@ -39,6 +39,8 @@ export interface BodiesOptions {
   };
   /** Resolves after `ms`, or rejects when `signal` fires. */
   readonly sleep: (ms: number, signal: AbortSignal) => Promise<void>;
+  /** Default: by the process's clock and chance. */
+  readonly choice?: PeerChoice;
 }
 
 interface Offer {
@@ -76,10 +78,11 @@ export class Bodies {
   readonly #running = new Map<string, Promise<AssembledBlock>>();
   /** Ends the present attempt for a block: there is a new offer. */
   readonly #attempts = new Map<string, AbortController>();
-  readonly #choice = new PeerChoice();
+  readonly #choice: PeerChoice;
 
   constructor(options: BodiesOptions) {
     this.#options = options;
+    this.#choice = options.choice ?? new PeerChoice();
   }
 
   /** Whether a compact proposal of this block was taken note of. */

@@ -19,7 +19,7 @@ import type { ReplayMemory, ReplayOverlay, ReplayView } from '../ledger/replay.t
 import type { Ledger, State } from '../ledger/state.ts';
 import { DatabaseDamage, ownData } from '../storage/damage.ts';
 import type { ChainDatabase } from '../storage/database.ts';
-import { failPoint } from '../storage/fail-points.ts';
+import { type FailPoint, failPoint } from '../storage/fail-points.ts';
 import type { CheckedTransaction } from '../tx/check.ts';
 import type { AssembledBlock } from './bodies.ts';
 
@@ -84,6 +84,8 @@ export interface ChainOptions {
   readonly replay: ReplayMemory;
   /** After a block is durable. */
   readonly onCommitted: (block: ExecutedBlock) => void;
+  /** Called between the steps of a commit. Default: where the process dies if it was told to. */
+  readonly failPoint?: (name: FailPoint) => void;
 }
 
 /** So many candidates in a row for which there were no bytes left end a build. */
@@ -350,14 +352,14 @@ export class Chain {
     const { header } = block;
     if (!equal(header.parent, this.#tip.hash))
       throw new Error('a block is made final that does not follow the tip');
-    const { database, ledger } = this.#options;
+    const { database, ledger, failPoint: pass = failPoint } = this.#options;
     const changes = ledger.finalise(state);
     this.#options.replay.finalise(replay, header.height);
     this.#executed.delete(keyOf(block.hash));
     this.#tip = { hash: block.hash, height: header.height, view: header.view, time: header.time };
     this.#tipFinality = extras.finality;
     this.#dropRivals();
-    failPoint('database.before-commit');
+    pass('database.before-commit');
     await database.commit({
       height: header.height,
       hash: block.hash,
@@ -367,7 +369,7 @@ export class Chain {
       transactionIds: transactions.map((tx) => tx.id),
       changes,
     });
-    failPoint('database.after-commit');
+    pass('database.after-commit');
     this.#durable = this.#tip;
     ledger.written(state);
     this.#options.onCommitted(executed);

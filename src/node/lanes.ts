@@ -143,9 +143,11 @@ function onProposal(
 /** The replica's way out. */
 export class ConsensusLanes implements ConsensusNetwork {
   readonly #parts: () => LaneParts | undefined;
+  readonly #random: () => number;
 
-  constructor(parts: () => LaneParts | undefined) {
+  constructor(parts: () => LaneParts | undefined, random: () => number = Math.random) {
     this.#parts = parts;
+    this.#random = random;
   }
 
   broadcastVote(vote: Vote): void {
@@ -193,7 +195,7 @@ export class ConsensusLanes implements ConsensusNetwork {
     const ready = p.network.peers().filter((peer) => peer.status === 'ready');
     const preferred =
       preferredValidator === undefined ? undefined : p.network.validatorPeer(preferredValidator);
-    const peer = preferred ?? ready[Math.floor(Math.random() * ready.length)]?.id;
+    const peer = preferred ?? ready[Math.floor(this.#random() * ready.length)]?.id;
     if (peer === undefined) return;
     p.network
       .request(peer, METHOD.certificate, encodeCertificateRequest(query), {

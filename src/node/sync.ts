@@ -36,6 +36,10 @@ export interface RangeSyncOptions {
   /** A certified block was imported together with all before it. */
   readonly onSynced: (certificate: Certificate) => void;
   readonly onProgress: (height: number, blocks: number) => void;
+  /** Milliseconds on a clock that never goes back. */
+  readonly now?: () => number;
+  /** Default: by the process's clock and chance. */
+  readonly choice?: PeerChoice;
 }
 
 const RANGE_TIMEOUT_MS = 20_000;
@@ -46,13 +50,16 @@ const LONGEST_WAIT_MS = 5_000;
 
 export class RangeSync {
   readonly #o: RangeSyncOptions;
-  readonly #choice = new PeerChoice();
+  readonly #choice: PeerChoice;
+  readonly #now: () => number;
   #active = false;
   /** The last answer's certificate lies ahead of the tip: consensus can only go on from a certified block. */
   #between = false;
 
   constructor(options: RangeSyncOptions) {
     this.#o = options;
+    this.#choice = options.choice ?? new PeerChoice();
+    this.#now = options.now ?? (() => performance.now());
   }
 
   get active(): boolean {
@@ -86,14 +93,14 @@ export class RangeSync {
     const before = chain.tip.height;
     try {
       const payload = encodeRangeRequest({ from: before + 1, maxBytes: MAX_ANSWER_BYTES >> 1 });
-      const asked = performance.now();
+      const asked = this.#now();
       const answer = await peers.request(peer, METHOD.range, payload, {
         timeoutMs: RANGE_TIMEOUT_MS,
         idleMs: RANGE_IDLE_MS,
         maxResponseBytes: MAX_ANSWER_BYTES,
         signal,
       });
-      const tookMs = performance.now() - asked;
+      const tookMs = this.#now() - asked;
       await this.#import(decodeRangeAnswer(answer, maxBlockBytes));
       this.#choice.answered(peer, chain.tip.height - before, tookMs);
     } catch (error) {

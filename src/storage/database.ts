@@ -14,10 +14,11 @@
  * | 0x05 finality | u64 height | F certificate |
  * | 0x06 nullification | u64 view | X certificate |
  */
-import { ClassicLevel, type Snapshot } from 'classic-level';
+import { ClassicLevel } from 'classic-level';
 import { type Bytes, EMPTY_BYTES, equal, keyOf, plain, readU64, toHex, u64, utf8 } from '../codec/bytes.ts';
 import { ProtocolError } from '../codec/errors.ts';
 import { reasonOf } from '../system/problems.ts';
+import type { KeyValueStore, StoreSnapshot } from './key-value-store.ts';
 import { packPlace, packTip, type Tip, type TransactionPlace, unpackPlace, unpackTip } from './records.ts';
 import { isThere } from './whole-file.ts';
 
@@ -61,6 +62,12 @@ export interface DatabaseOptions {
 interface StateEntry {
   readonly key: Bytes;
   readonly value: Bytes;
+}
+
+/** What a new database begins with. */
+interface DatabaseGenesis {
+  readonly hash: Bytes;
+  readonly entries: () => readonly StateEntry[];
 }
 
 interface StateChange {
@@ -112,12 +119,12 @@ export async function holdDatabase(directory: string): Promise<() => Promise<voi
 }
 
 export class ChainDatabase {
-  readonly #db: ClassicLevel<Bytes, Bytes>;
+  readonly #db: KeyValueStore;
   readonly #cache = new Map<string, Bytes>();
   readonly #onCommit: DatabaseOptions['onCommit'];
   #tip: Tip;
 
-  private constructor(db: ClassicLevel<Bytes, Bytes>, tip: Tip, onCommit: DatabaseOptions['onCommit']) {
+  private constructor(db: KeyValueStore, tip: Tip, onCommit: DatabaseOptions['onCommit']) {
     this.#db = db;
     this.#tip = tip;
     this.#onCommit = onCommit;
@@ -130,7 +137,7 @@ export class ChainDatabase {
    */
   static async open(
     directory: string,
-    genesis: { readonly hash: Bytes; readonly entries: () => readonly StateEntry[] },
+    genesis: DatabaseGenesis,
     options: DatabaseOptions = {},
   ): Promise<ChainDatabase> {
     const db = new ClassicLevel<Bytes, Bytes>(directory, {
@@ -152,18 +159,24 @@ export class ChainDatabase {
       );
     }
     try {
-      return new ChainDatabase(db, await ChainDatabase.#prepare(db, directory, genesis), options.onCommit);
+      return await ChainDatabase.over(db, directory, genesis, options);
     } catch (error) {
       await db.close();
       throw error;
     }
   }
 
-  static async #prepare(
-    db: ClassicLevel<Bytes, Bytes>,
-    directory: string,
-    genesis: { readonly hash: Bytes; readonly entries: () => readonly StateEntry[] },
-  ): Promise<Tip> {
+  /** The database over a store that is open; `name` is for errors. Throws what `open` throws, but for the lock. */
+  static async over(
+    store: KeyValueStore,
+    name: string,
+    genesis: DatabaseGenesis,
+    options: DatabaseOptions = {},
+  ): Promise<ChainDatabase> {
+    return new ChainDatabase(store, await ChainDatabase.#prepare(store, name, genesis), options.onCommit);
+  }
+
+  static async #prepare(db: KeyValueStore, directory: string, genesis: DatabaseGenesis): Promise<Tip> {
     const format = db.getSync(at(BUCKET.meta, META_FORMAT));
     if (format === undefined) {
       const batch = db.batch();
@@ -239,7 +252,7 @@ export class ChainDatabase {
     }
   }
 
-  async *#entries(snapshot: Snapshot): AsyncGenerator<StateEntry> {
+  async *#entries(snapshot: StoreSnapshot): AsyncGenerator<StateEntry> {
     const iterator = this.#db.iterator({
       gte: Uint8Array.of(BUCKET.state),
       lt: Uint8Array.of(BUCKET.state + 1),

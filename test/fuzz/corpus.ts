@@ -10,7 +10,7 @@ import { sha256 } from '../../src/codec/hash.ts';
 /** From the root of the project. */
 const ROOT = 'test/fuzz/corpus';
 
-export interface Kept {
+interface Kept {
   readonly target: string;
   readonly file: string;
   readonly input: Bytes;

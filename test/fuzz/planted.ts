@@ -1,5 +1,5 @@
 /** Readers with a bug in them, each of a kind that must not slip through: what finds nothing in these finds nothing at all. */
-import { type Bytes, equal, toHex } from '../../src/codec/bytes.ts';
+import { type Bytes, concat, equal, toHex } from '../../src/codec/bytes.ts';
 import { ProtocolError } from '../../src/codec/errors.ts';
 import { Reader } from '../../src/codec/reader.ts';
 import { Writer } from '../../src/codec/writer.ts';
@@ -50,19 +50,19 @@ function careless(bytes: Bytes): unknown {
   return (fields[2] as number).toFixed(0);
 }
 
-/** Frames whose lengths are only looked at when all four bytes come in one chunk. */
+/** Counts frames, and loses what it holds of a length that a chunk has cut. */
 function framesOf(chunks: readonly Bytes[]): number {
   let found = 0;
-  let left = 0;
+  let held: Bytes = new Uint8Array(0);
   for (const chunk of chunks) {
-    if (left > 0) left -= Math.min(left, chunk.length);
-    else if (chunk.length >= FRAME_HEADER_BYTES) {
+    held = concat(held, chunk);
+    while (held.length >= FRAME_HEADER_BYTES) {
+      const end = FRAME_HEADER_BYTES + new DataView(held.buffer, held.byteOffset).getUint32(0);
+      if (held.length < end) break;
       found++;
-      left = Math.max(
-        0,
-        new DataView(chunk.buffer, chunk.byteOffset).getUint32(0) + FRAME_HEADER_BYTES - chunk.length,
-      );
+      held = held.slice(end);
     }
+    if (held.length < FRAME_HEADER_BYTES) held = new Uint8Array(0);
   }
   return found;
 }
@@ -153,6 +153,6 @@ export const PLANTED: readonly Planted[] = [
       },
     },
     finding: /were allocated/,
-    shrunkTo: 2,
+    shrunkTo: 200,
   },
 ];

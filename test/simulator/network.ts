@@ -15,7 +15,10 @@ type MessageKind =
   | 'body-request'
   | 'body'
   | 'tip-request'
-  | 'tip';
+  | 'tip'
+  | 'request'
+  | 'answer'
+  | 'transactions';
 
 export interface Message {
   readonly kind: MessageKind;
