@@ -9,10 +9,11 @@ import { isDeepStrictEqual } from 'node:util';
 import { genesisFromJson, genesisHash, genesisToJson } from '../../src/chain/genesis.ts';
 import { readPrecomputed } from '../../src/cli/precomputed.ts';
 import { verifySignatures } from '../../src/cli/verify-signatures.ts';
-import { type Bytes, equal, toHex, utf8 } from '../../src/codec/bytes.ts';
+import { type Bytes, concat, equal, toHex, u64, utf8 } from '../../src/codec/bytes.ts';
+import { sha256 } from '../../src/codec/hash.ts';
 import { loadSettings } from '../../src/config/file.ts';
 import { publicKeyOf } from '../../src/crypto/keys.ts';
-import { readGenesisFile } from '../../src/node/data-directory.ts';
+import { dataDirectoryFiles, initDataDirectory, readGenesisFile } from '../../src/node/data-directory.ts';
 import {
   inspectKeyFile,
   KEY_KINDS,
@@ -21,7 +22,9 @@ import {
   writeKeyFile,
 } from '../../src/node/keys/key-file.ts';
 import { normalisePassphrase, readPassphraseFile } from '../../src/node/keys/passphrase.ts';
+import { importHistory } from '../../src/node/keys/signing-history.ts';
 import { readMarker, writeMarker } from '../../src/node/keys/signing-marker.ts';
+import { isThere } from '../../src/storage/whole-file.ts';
 import { readTestnetPlan } from '../../src/testnet/prepare.ts';
 import { GENESIS_HASH, genesis, keys } from '../hostile/samples.ts';
 import { filled } from '../tx/golden.ts';
@@ -255,6 +258,56 @@ async function others(): Promise<Plan[]> {
   ];
 }
 
+const HISTORY_CONTEXT = utf8('kryder/signing-history/1');
+const VALIDATOR = keys[0]!.publicKey;
+
+interface History {
+  readonly serial: number;
+  readonly view: number;
+}
+/** Exports that were really made. */
+const HISTORIES: readonly History[] = [
+  { serial: 1, view: 300 },
+  { serial: 2, view: 450 },
+  { serial: 9, view: 70_000 },
+];
+
+function historyFile({ serial, view }: History): string {
+  const checksum = sha256(concat(HISTORY_CONTEXT, GENESIS_HASH, VALIDATOR, u64(serial), u64(view)));
+  const owner = { genesisHash: toHex(GENESIS_HASH), publicKey: toHex(VALIDATOR) };
+  return JSON.stringify({
+    version: 1,
+    type: 'signing-history',
+    ...owner,
+    serial,
+    view,
+    checksum: toHex(checksum),
+  });
+}
+
+/** A validator's directory, which forgets after each import that there was one. */
+const ofHistories: Plan = {
+  name: 'signing-history',
+  covers: ['importHistory'],
+  file: 'history.json',
+  seeds: HISTORIES.map(historyFile),
+  codes: ['HISTORY_FILE', 'HISTORY_FOREIGN', 'HISTORY_OLD'],
+  read: async (path, directory) => {
+    const home = join(directory, 'node');
+    const files = dataDirectoryFiles(home);
+    if (!(await isThere(files.genesis)))
+      await initDataDirectory(home, genesis, {}, { consensus: { seed: filled(0x71) } });
+    try {
+      const { serial, view } = await importHistory(home, path);
+      const real = HISTORIES.some((one) => one.serial === serial && one.view === view);
+      must(real, `a history passes that nobody exported: serial ${serial}, view ${view}`);
+    } finally {
+      await rm(files.journal, { recursive: true, force: true });
+      await writeMarker(home, { ...marker, journal: 'none', serial: 0 });
+    }
+  },
+};
+
 export async function fileTargets(): Promise<Target[]> {
-  return [...(await keyFiles()), ...(await others())].map(target);
+  return [...(await keyFiles()), ...(await others()), ofHistories].map(target);
 }

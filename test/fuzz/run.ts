@@ -7,7 +7,7 @@ import { type Bytes, toHex } from '../../src/codec/bytes.ts';
 import { inputsFor } from './inputs.ts';
 import { Broken, type Target } from './target.ts';
 
-interface Finding {
+export interface Finding {
   readonly target: string;
   /** Seed of the round that found it. */
   readonly seed: number;

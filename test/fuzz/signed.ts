@@ -118,6 +118,7 @@ const certificateCodes = [/^CERTIFICATE_/];
 
 const ofVotes: Plan = {
   name: 'vote-signature',
+  covers: ['verifyVote'],
   seeds: votes,
   codes: [],
   judge: (bytes) => {
@@ -132,6 +133,7 @@ const ofVotes: Plan = {
 
 const ofCertificates: Plan = {
   name: 'certificate-signatures',
+  covers: ['verifyCertificate'],
   seeds: certificates,
   codes: certificateCodes,
   judge: (bytes) => {
@@ -334,7 +336,7 @@ function receipt(from: number, to: number, index: number): Bytes {
 
 const ofReceipts: Plan = {
   name: 'receipt',
-  covers: ['verifyTransaction'],
+  covers: ['verifyTransaction', 'verifyMerklePath'],
   seeds: [
     receipt(1, 3, 0),
     receipt(1, 7, 1),

@@ -99,7 +99,7 @@ export class Wire implements Network {
 
   request(peer: string, method: number, payload: Bytes, options: RequestOptions): Promise<Bytes> {
     const { clock, network } = this.#o;
-    const { timeoutMs, maxResponseBytes, signal } = options;
+    const { timeoutMs, idleMs = timeoutMs, maxResponseBytes, signal } = options;
     const id = this.#requests++;
     return new Promise<Bytes>((resolve, reject) => {
       const end = (): void => {
@@ -112,7 +112,10 @@ export class Wire implements Network {
         reject(error);
       };
       const abort = (): void => fail(new ProtocolError('REQUEST_CANCELLED', 'not needed any more'));
-      const cancel = clock.after(timeoutMs, () => fail(new ProtocolError('REQUEST_TIMEOUT', 'no answer')));
+      // An answer comes in one piece: until then there is nothing.
+      const cancel = clock.after(Math.min(timeoutMs, idleMs), () =>
+        fail(new ProtocolError('REQUEST_TIMEOUT', 'no answer')),
+      );
       signal?.addEventListener('abort', abort);
       this.#waiting.set(id, {
         resolve: (answer) => {
