@@ -10,8 +10,10 @@ import { type Bytes, utf8 } from '../../src/codec/bytes.ts';
 import { GET_STATUS, startVictim, stopVictims, type Victim } from '../api/support.ts';
 import { codeOfRefusal, must, type Target } from './target.ts';
 
-/** Without a word for so long a server has nothing to say; behind a whole answer it is sooner. */
+/** Without a word for so long a server waits for more; who has begun to answer, or must answer, has longer. */
 const QUIET_MS = 40;
+const PATIENCE_MS = 20_000;
+/** Behind a whole answer: another one may follow at once. */
 const BEHIND_ANSWER_MS = 3;
 const HEX = 'ab'.repeat(32);
 
@@ -51,17 +53,22 @@ const backend: Partial<ApiBackend> = {
   },
 };
 
-/** The last answer has come up to its end. */
-function endsWhole(text: string): boolean {
-  const head = text.lastIndexOf('HTTP/1.1 ');
-  const length = /\r\ncontent-length: (\d+)[\s\S]*?\r\n\r\n/i.exec(text.slice(Math.max(0, head)));
-  return (
-    head >= 0 && length !== null && text.length >= head + length.index + length[0].length + Number(length[1])
-  );
+/** How much longer to wait for a server that has said this much. */
+function patience(text: string, mustAnswer: boolean, mayLackBody: boolean): number {
+  if (text === '') return mustAnswer ? PATIENCE_MS : QUIET_MS;
+  const end = text.indexOf('\r\n\r\n', Math.max(0, text.lastIndexOf('HTTP/1.1 ')));
+  if (end < 0) return PATIENCE_MS;
+  const head = text.slice(text.lastIndexOf('HTTP/1.1 '), end);
+  const length = /\r\ncontent-length: (\d+)/i.exec(head)?.[1];
+  // An answer without a length goes on for ever, or to the end of the connection.
+  const whole = length === undefined || mayLackBody || text.length >= end + 4 + Number(length);
+  return whole || /^HTTP\/1\.1 (100|204|304) /.test(head) ? BEHIND_ANSWER_MS : PATIENCE_MS;
 }
 
 /** Sends bytes and takes what comes back until it is quiet or over. */
-function talk(port: number, bytes: Bytes): Promise<string> {
+function talk(port: number, bytes: Bytes, mustAnswer = false): Promise<string> {
+  // An answer to HEAD says the length of what it does not send.
+  const mayLackBody = new TextDecoder('latin1').decode(bytes).includes('HEAD');
   return new Promise((resolve) => {
     const socket = connect({ port, host: '127.0.0.1' });
     let text = '';
@@ -73,7 +80,7 @@ function talk(port: number, bytes: Bytes): Promise<string> {
     };
     const wait = (): void => {
       clearTimeout(timer);
-      timer = setTimeout(finish, endsWhole(text) ? BEHIND_ANSWER_MS : QUIET_MS);
+      timer = setTimeout(finish, patience(text, mustAnswer, mayLackBody));
     };
     socket.setEncoding('latin1');
     socket.on('error', finish);
@@ -103,7 +110,8 @@ function answersIn(text: string): Answer[] {
     const status = /^HTTP\/1\.1 (\d{3}) /.exec(head)?.[1];
     must(status !== undefined, `this is no answer: ${JSON.stringify(text.slice(at, at + 120))}`);
     const length = /\r\ncontent-length: (\d+)/i.exec(head)?.[1];
-    const rest = length === undefined ? text.length : end + 4 + Number(length);
+    const bare = text.startsWith('HTTP/1.1 ', end + 4);
+    const rest = length === undefined ? text.length : bare ? end + 4 : end + 4 + Number(length);
     answers.push({ status: Number(status), body: text.slice(end + 4, rest) });
     at = status === '100' ? end + 4 : rest;
   }
@@ -178,7 +186,7 @@ function serverTarget(): Target {
       const outcomes = answersIn(await talk(port, bytes)).map(judge);
       must(faults.length === 0, `the server takes it for its own fault: ${String(faults[0])}`);
       if (++asked % 64 === 0) {
-        const [answer] = answersIn(await talk(port, utf8(GET_STATUS)));
+        const [answer] = answersIn(await talk(port, utf8(GET_STATUS), true));
         must(answer?.status === 200, 'the next client is not served');
       }
       return outcomes[0] ?? 'no answer';
