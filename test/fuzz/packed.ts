@@ -17,14 +17,14 @@ type Item =
 export type Change = readonly [what: number, where: number, a: number, b: number];
 
 interface Parsed {
-  /** Bytes before the value: the type of an envelope, or nothing. */
+  /** Bytes before the value: the type of an envelope and suchlike, or nothing. */
   readonly prefix: Bytes;
   readonly item: Item;
 }
 
 const DEEPEST = 16;
 const MOST_ITEMS = 20_000;
-const LONGEST_PREFIX = 1;
+const LONGEST_PREFIX = 2;
 
 class Parser {
   readonly #bytes: Bytes;
@@ -88,7 +88,7 @@ class Parser {
   }
 }
 
-/** What the bytes say, behind at most one byte of envelope; undefined when they are no MessagePack of ours. */
+/** What the bytes say, behind at most two bytes of envelope; undefined when they are no MessagePack of ours. */
 function parse(bytes: Bytes): Parsed | undefined {
   for (let at = 0; at <= LONGEST_PREFIX; at++) {
     const parser = new Parser(bytes, at);

@@ -3,6 +3,7 @@ import { apiTargets } from './api.ts';
 import { decoderTargets } from './decoders.ts';
 import { fileTargets } from './files.ts';
 import { journalTargets } from './journals.ts';
+import { laneTargets } from './lanes.ts';
 import { outboxTargets } from './outboxes.ts';
 import { signedTargets } from './signed.ts';
 import { streamTargets } from './streams.ts';
@@ -13,6 +14,7 @@ export async function allTargets(): Promise<Target[]> {
     ...decoderTargets(),
     ...signedTargets(),
     ...streamTargets(),
+    ...laneTargets(),
     ...journalTargets(),
     ...outboxTargets(),
     ...(await fileTargets()),
