@@ -97,7 +97,7 @@ const DEEDS: readonly Deed[] = [
   },
   (place, a, _b, other) => put(place, clone(at(other[a % other.length]!))),
   (place) => put(place, [clone(at(place))]),
-  (place) => put(place, String(at(place))),
+  (place) => put(place, JSON.stringify(at(place))),
 ];
 
 export const JSON_CHANGES = DEEDS.length;

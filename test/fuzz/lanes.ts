@@ -4,16 +4,24 @@
  * sends it on which lane. Whatever that is, the peer is judged and the node goes on: nothing is thrown, nobody else is
  * accused, and what it held final it holds.
  */
-import type { Bytes } from '../../src/codec/bytes.ts';
+import { type Bytes, concat } from '../../src/codec/bytes.ts';
 import { selectVerifier } from '../../src/node/crypto/select.ts';
+import {
+  encodeCertificateRequest,
+  encodeRangeRequest,
+  encodeTransactionsRequest,
+  METHOD,
+} from '../../src/node/requests.ts';
 import { genesis, keys, payment, set } from '../hostile/samples.ts';
 import type { Endpoint, Message } from '../simulator/network.ts';
 import { SimNetwork } from '../simulator/network.ts';
 import { Prng } from '../simulator/prng.ts';
 import { Checks } from '../simulator/production/checks.ts';
 import { Machine } from '../simulator/production/machine.ts';
+import { writeRequest } from '../simulator/production/wire.ts';
 import { Scheduler } from '../simulator/scheduler.ts';
 import { Trace } from '../simulator/trace.ts';
+import { filled } from '../tx/golden.ts';
 import { must, type Target } from './target.ts';
 
 const LANES: readonly Message['kind'][] = [
@@ -105,6 +113,13 @@ async function run(bytes: Bytes): Promise<string> {
   return accused.length > 0 ? `${kind} refused` : 'taken';
 }
 
+const REQUESTS: readonly (readonly [number, Bytes])[] = [
+  [METHOD.block, filled(7)],
+  [METHOD.transactions, encodeTransactionsRequest({ hash: filled(7), indexes: [0, 1] })],
+  [METHOD.range, encodeRangeRequest({ from: 1, maxBytes: 1 << 20 })],
+  [METHOD.certificate, encodeCertificateRequest({ kind: 1, view: 2 })],
+];
+
 export function laneTargets(): Target[] {
   const seeds = LANES.flatMap((kind, lane) => {
     const said = heard.filter(({ message }) => message.kind === kind);
@@ -114,5 +129,8 @@ export function laneTargets(): Target[] {
       .slice(0, MOST_SEEDS_PER_LANE)
       .map((one) => Uint8Array.of(Math.min(255, heard.indexOf(one) >> 1), lane, ...one.message.bytes));
   });
+  const lane = LANES.indexOf('request');
+  for (const [method, payload] of REQUESTS)
+    seeds.push(concat(Uint8Array.of(20, lane), writeRequest({ id: 5, method, most: 1 << 20, payload })));
   return [{ name: 'node-lanes', form: 'packed', dear: true, covers: ['networkHandlers'], seeds, run }];
 }

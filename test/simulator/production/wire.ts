@@ -11,6 +11,32 @@ import type { Endpoint, Message, SimNetwork } from '../network.ts';
 import type { Timeline } from '../scheduler.ts';
 
 const MAX_BYTES = 1 << 24;
+/** Number of the request, and whether it was met. */
+const ANSWER_HEAD = 9;
+
+interface Request {
+  readonly id: number;
+  readonly method: number;
+  readonly most: number;
+  readonly payload: Bytes;
+}
+
+export function writeRequest({ id, method, most, payload }: Request): Bytes {
+  return new Writer(payload.length + 64).array(4).uint(id).uint(method).uint(most).bin(payload).finish();
+}
+
+function readRequest(bytes: Bytes): Request | undefined {
+  try {
+    const r = new Reader(bytes);
+    r.array(4);
+    const request = { id: r.uint(), method: r.uint(), most: r.uint(), payload: r.bin(0, MAX_BYTES) };
+    r.end();
+    return request;
+  } catch (error) {
+    if (isProtocolError(error)) return undefined;
+    throw error;
+  }
+}
 
 interface Waiting {
   readonly resolve: (answer: Bytes) => void;
@@ -125,13 +151,7 @@ export class Wire implements Network {
         reject: fail,
       });
       if (signal?.aborted === true) return abort();
-      const bytes = new Writer(payload.length + 64)
-        .array(4)
-        .uint(id)
-        .uint(method)
-        .uint(maxResponseBytes)
-        .bin(payload)
-        .finish();
+      const bytes = writeRequest({ id, method, most: maxResponseBytes, payload });
       if (!this.#send(network.endpoint(peer), { kind: 'request', bytes }))
         fail(new ProtocolError('PEER_GONE', peer));
     });
@@ -166,10 +186,9 @@ export class Wire implements Network {
   }
 
   async #answer(handlers: NetworkHandlers, bytes: Bytes, from: Endpoint): Promise<void> {
-    const r = new Reader(bytes);
-    r.array(4);
-    const [id, method, most] = [r.uint(), r.uint(), r.uint()];
-    const payload = r.bin(0, MAX_BYTES);
+    const request = readRequest(bytes);
+    if (request === undefined) return this.#o.onOffence(from.name, 'request');
+    const { id, method, most, payload } = request;
     const reply = (ok: boolean, content: Bytes): void => {
       this.#send(from, { kind: 'answer', bytes: concat(u64(id), Uint8Array.of(ok ? 1 : 0), content) });
     };
@@ -183,9 +202,10 @@ export class Wire implements Network {
   }
 
   #answered(bytes: Bytes): void {
+    if (bytes.length < ANSWER_HEAD) return;
     const id = Number(new DataView(bytes.buffer, bytes.byteOffset).getBigUint64(0));
     const waiting = this.#waiting.get(id);
-    const content = bytes.slice(9);
+    const content = bytes.slice(ANSWER_HEAD);
     if (bytes[8] === 1) waiting?.resolve(content);
     else waiting?.reject(new ProtocolError('REMOTE_ERROR', new TextDecoder().decode(content)));
   }
