@@ -121,7 +121,7 @@ const REQUESTS: readonly (readonly [number, Bytes])[] = [
 ];
 
 export function laneTargets(): Target[] {
-  const seeds = LANES.flatMap((kind, lane) => {
+  const seeds: Bytes[] = LANES.flatMap((kind, lane) => {
     const said = heard.filter(({ message }) => message.kind === kind);
     const step = Math.max(1, Math.floor(said.length / MOST_SEEDS_PER_LANE));
     return said
