@@ -84,12 +84,11 @@ describe('a bug that was planted', () => {
 });
 
 describe('the corpus', () => {
-  it.each(corpus.map(({ file, ...kept }) => [file, kept] as const))(
-    '%s',
-    async (_, { target: name, input }) => {
+  it('breaks nothing any more', async () => {
+    for (const { target: name, file, input } of corpus) {
       const target = targets.find((one) => one.name === name);
-      expect(target, `there is no target ${name}`).toBeDefined();
+      expect(target, `${file}: there is no target ${name}`).toBeDefined();
       await target!.run(input);
-    },
-  );
+    }
+  });
 });
