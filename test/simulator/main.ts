@@ -5,7 +5,10 @@
 import { createHash } from 'node:crypto';
 import { parseArgs } from 'node:util';
 import { scenarioOf } from './scenario.ts';
+import { twinsCommand } from './twins/run.ts';
 import { runScenario } from './world.ts';
+
+if (process.argv.includes('--twins')) process.exit(await twinsCommand(process.argv.slice(2)));
 
 const { values } = parseArgs({
   options: {
