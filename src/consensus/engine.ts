@@ -71,6 +71,11 @@ export class Engine {
     return earliest;
   }
 
+  /** Everything that is known, to look at and not to change: for checks that compare whole states. */
+  inspect(): EngineState {
+    return this.#state;
+  }
+
   /** The best answer to a query, if there is one; it may not be durable yet. */
   certificateFor(query: CertificateQuery): Certificate | undefined {
     return certificateFor(this.#state, query);

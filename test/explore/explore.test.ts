@@ -1,0 +1,232 @@
+import { describe, expect, it } from 'vitest';
+import { Prng } from '../simulator/prng.ts';
+import { Instance, type InstanceOptions } from './instance.ts';
+import { LocalSpace } from './locals.ts';
+import { Machine } from './machine.ts';
+import { patchedModule, type SourcePatch } from './patched.ts';
+import { plainSentVectors } from './plain.ts';
+import { type Budget, type Outcome, Search } from './search.ts';
+import { StateTable } from './table.ts';
+
+const TINY: InstanceOptions = {
+  leaders: [3],
+  variants: [2, 1, 1],
+  poison: true,
+  crashes: 1,
+  durable: true,
+  commits: 'at-once',
+  deliveries: 'certificates',
+  early: false,
+};
+const BUDGET: Budget = { states: 1_000_000, time: 600_000 };
+
+/** Interchangeable validators in order. */
+function sorted(vectors: Iterable<string>, from: number): Set<string> {
+  return new Set(
+    [...vectors].map((vector) => {
+      const all = vector.split(',');
+      return [...all.slice(0, from), ...all.slice(from).sort()].join();
+    }),
+  );
+}
+
+function reduced(options: InstanceOptions, from: number): Set<string> {
+  const search = new Search(new Instance(options));
+  expect(search.run(BUDGET)).toMatchObject({ complete: true, violations: [] });
+  return sorted(search.sentVectors(), from);
+}
+
+describe('the exploration of a small instance', () => {
+  it.each([
+    ['a Byzantine leader', TINY],
+    ['an honest leader', { ...TINY, leaders: [0] }],
+    ['nothing durable in the application', { ...TINY, durable: false }],
+  ])('finds nothing in one view with %s, to the end', (_name, options) => {
+    const outcome = new Search(new Instance(options)).run(BUDGET);
+    expect(outcome.violations).toEqual([]);
+    expect(outcome.complete).toBe(true);
+    expect(outcome.frontier).toBe(0);
+    expect(outcome.states).toBeGreaterThan(50);
+    const { milliseconds: _, ...again } = new Search(new Instance(options)).run(BUDGET);
+    expect(again).toEqual({ ...outcome, milliseconds: undefined } as unknown);
+  });
+
+  it('says how far it came when it is cut', () => {
+    const outcome = new Search(new Instance(TINY)).run({ states: 40, time: 600_000 });
+    expect(outcome.complete).toBe(false);
+    expect(outcome.frontier).toBeGreaterThan(0);
+    expect(outcome.states).toBeGreaterThanOrEqual(40);
+  });
+
+  it.each([[[3], 0] as const, [[0], 1] as const])(
+    'loses nothing by its reductions, leaders %s',
+    (leaders, from) => {
+      const options = { ...TINY, leaders, variants: [1], poison: false };
+      const vectors = reduced(options, from);
+      expect(vectors.size).toBeGreaterThan(20);
+      expect(sorted(plainSentVectors(new Instance(options)), from)).toEqual(vectors);
+      // Leaders' votes that come before their view; an fsync that is a step of its own.
+      expect(reduced({ ...options, early: true, commits: 'apart' }, from)).toEqual(vectors);
+    },
+  );
+
+  it('loses nothing by delivering certificates instead of votes', () => {
+    const options = { ...TINY, variants: [1], poison: false, crashes: 0 };
+    expect(reduced({ ...options, deliveries: 'votes' }, 0)).toEqual(reduced(options, 0));
+  });
+
+  it('takes for equal only what behaves alike', () => {
+    const instance = new Instance({ ...TINY, leaders: [3, 0], poison: false });
+    const random = new Prng('walks');
+    for (const self of [0, 1]) {
+      const space = new LocalSpace(instance, self);
+      for (let walk = 0; walk < 60; walk++) {
+        const machine = new Machine(instance, self);
+        for (let at = 0, step = 0; step < 25; step++) {
+          const event = random.int(0, instance.events.length - 1);
+          machine.apply(instance.events[event]!);
+          at = space.step(at, event);
+          // The table's machine came here by the first way that was found, this one by its own.
+          expect(machine.fingerprint()).toBe(space.machine(at).fingerprint());
+        }
+      }
+    }
+  });
+
+  it('keeps states apart and finds them again', () => {
+    const table = new StateTable();
+    const random = new Prng('table');
+    const known = new Map<string, number>();
+    const ids = new Int32Array(3);
+    for (let i = 0; i < 20_000; i++) {
+      const [a, b, c] = [random.int(0, 40), random.int(0, 2 ** 21 - 1) % 50, 2 ** 21 - 1 - random.int(0, 30)];
+      const key = `${a},${b},${c}`;
+      const state = table.add(a, b, c, 0);
+      expect(state).toBe(known.get(key) ?? known.size);
+      known.set(key, state);
+      table.read(state, ids);
+      expect(ids.join()).toBe(key);
+    }
+    expect(table.size).toBe(known.size);
+  });
+});
+
+interface Variant {
+  readonly name: string;
+  readonly options: Partial<InstanceOptions>;
+  readonly patches: readonly SourcePatch[];
+  readonly finds: RegExp;
+}
+
+const VARIANTS: readonly Variant[] = [
+  {
+    name: 'F is signed after X',
+    options: {},
+    patches: [
+      { file: 'signer.ts', find: "refuse('SIGN_FINALIZE_AFTER_NULLIFY')", replace: 'undefined' },
+      {
+        file: 'engine/views.ts',
+        find: 'round.view <= state.floor || round.own[NULLIFY] || round.own[FINALIZE]',
+        replace: 'round.view <= state.floor || round.own[FINALIZE]',
+      },
+    ],
+    finds: /signed X and F/,
+  },
+  {
+    name: 'F is asked for after X, and the signer refuses',
+    options: {},
+    patches: [
+      {
+        file: 'engine/views.ts',
+        find: 'round.view <= state.floor || round.own[NULLIFY] || round.own[FINALIZE]',
+        replace: 'round.view <= state.floor || round.own[FINALIZE]',
+      },
+    ],
+    finds: /signer refused/,
+  },
+  {
+    name: 'F is given without a verdict',
+    options: {},
+    patches: [
+      {
+        file: 'engine/views.ts',
+        find: 'round.verdict !== true || ',
+        replace: '',
+      },
+      {
+        file: 'engine/acceptance.ts',
+        find: '  enter(state, round.view, certificate);\n}',
+        replace: '  enter(state, round.view, certificate);\n  maybeFinalize(state, round);\n}',
+      },
+      {
+        file: 'engine/acceptance.ts',
+        find: "import { cancelVerify, enter, noteEquivocation } from './views.ts';",
+        replace: "import { cancelVerify, enter, maybeFinalize, noteEquivocation } from './views.ts';",
+      },
+    ],
+    finds: /invalid block/,
+  },
+  {
+    name: 'half of the stake is a quorum',
+    options: {},
+    patches: [
+      { file: 'validator-set.ts', find: '3n * stake > 2n * totalStake', replace: '2n * stake >= totalStake' },
+    ],
+    finds: /without quorum/,
+  },
+  {
+    name: 'a leader proposes again after a restart',
+    options: { leaders: [0] },
+    patches: [
+      { file: 'signer.ts', find: "refuse('SIGN_CONFLICT')", replace: 'undefined' },
+      { file: 'engine/recovery.ts', find: 'round.own[vote.subject.kind] = true;', replace: '' },
+      {
+        file: 'engine/recovery.ts',
+        find: 'round.proposal = vote.subject.proposal;',
+        replace: 'round.proposal = undefined;',
+      },
+    ],
+    finds: /signed two N/,
+  },
+  {
+    name: 'a checkpoint leaves own votes out',
+    options: {},
+    patches: [
+      {
+        file: 'journal/state.ts',
+        find: "for (const vote of this.#votes.get(view) ?? []) yield { type: 'vote', vote };",
+        replace: '',
+      },
+    ],
+    finds: /signed two N|signed X and F|does not know of/,
+  },
+  {
+    name: 'the skipped views of a proposal need not be nullified',
+    options: { leaders: [0, 3], crashes: 0, poison: false },
+    patches: [
+      {
+        file: 'engine/tasks.ts',
+        find: 'if (gaps.length > 0 || parent === undefined) return;',
+        replace: 'if (parent === undefined) return;',
+      },
+    ],
+    finds: /beside final block|skips view 1|both final/,
+  },
+];
+
+describe('the exploration catches broken rules', () => {
+  it.each(VARIANTS)('$name', async ({ options, patches, finds }) => {
+    const { explore } = await patchedModule<{
+      explore: (options: InstanceOptions, budget: Budget) => Outcome;
+    }>(
+      `import { Instance } from './instance.ts';
+       import { Search } from './search.ts';
+       export const explore = (options, budget) => new Search(new Instance(options)).run(budget);`,
+      new URL('.', import.meta.url),
+      patches,
+    );
+    const { violations } = explore({ ...TINY, ...options }, BUDGET);
+    expect(violations.flatMap(({ what }) => what).join('; ')).toMatch(finds);
+    expect(violations[0]!.trace.length).toBeGreaterThan(0);
+  });
+});
