@@ -1,11 +1,9 @@
 /**
  * One honest validator of an exploration: the production state machine, signer and journal state, driven as the
  * replica drives them (change state, append to the journal, one fsync, then count own votes, send, start tasks), only
- * synchronously. `fingerprint` says everything that its further behaviour depends on; what it leaves out, and why, is
- * in docs/exploration.md.
+ * synchronously. What makes two of them the same is in identity.ts.
  */
 import { Pacing } from '../../src/consensus/engine/pacing.ts';
-import { Round } from '../../src/consensus/engine/round.ts';
 import { Engine } from '../../src/consensus/engine.ts';
 import type { Effect, EngineEvent, Judgement } from '../../src/consensus/events.ts';
 import type { Floor } from '../../src/consensus/host.ts';
@@ -19,20 +17,14 @@ import {
 } from '../../src/consensus/journal/records.ts';
 import { JournalState } from '../../src/consensus/journal/state.ts';
 import { Signer } from '../../src/consensus/signer.ts';
-import { FINALIZE, NOTARIZE, NULLIFY, type Proposal, type Subject } from '../../src/consensus/types.ts';
+import { FINALIZE, NULLIFY, type Proposal, type Subject } from '../../src/consensus/types.ts';
 import { sameProposal } from '../../src/consensus/vote.ts';
+import { fingerprintOf, type Outgoing } from './identity.ts';
 import type { Deed, Input, Instance, LocalEvent } from './instance.ts';
 
 /** A jump of the clock that every timer falls into. */
 const LEAP = 1_000_000;
 const BODY = Uint8Array.of(0);
-const KINDS = [NOTARIZE, NULLIFY, FINALIZE] as const;
-/** A view of which nothing is known. */
-const NOTHING = new Round(0, -1);
-
-/** Effects that wait for the commit; a subject stands for an own vote on it. */
-type Outgoing = Exclude<Effect, { type: 'journal' | 'sign' | 'floor' | 'equivocated' }> | Subject;
-
 /** What the signer needs of a journal, in memory. */
 class MemoryJournal {
   readonly state = new JournalState();
@@ -142,7 +134,8 @@ export class Machine {
       const view = subject.kind === NULLIFY ? subject.view : subject.proposal.view;
       if (view > this.#engine.view) return false;
     }
-    if (input.type === 'vote') return this.#judge({ type: 'vote', vote: input.vote, from: input.vote.signer });
+    if (input.type === 'vote')
+      return this.#judge({ type: 'vote', vote: input.vote, from: input.vote.signer });
     if (input.type === 'proposal') return this.#judge({ type: 'proposal', vote: input.vote });
     if (!this.replaying) {
       const weak = this.#step({ type: 'certificate', certificate: input.weak, peer: 'p' });
@@ -170,7 +163,10 @@ export class Machine {
       switch (effect.type) {
         case 'journal':
           this.#journal.append(effect.record);
-          if (effect.record.type === 'certificate' && this.#signer.signedElsewhere(effect.record.certificate)) {
+          if (
+            effect.record.type === 'certificate' &&
+            this.#signer.signedElsewhere(effect.record.certificate)
+          ) {
             this.faults.push('found a vote of its own that it does not know of');
           }
           break;
@@ -280,7 +276,8 @@ export class Machine {
       this.faults.push('finalised nothing');
       return;
     }
-    if (!sameProposal(certificate.subject.proposal, last)) this.faults.push('finalised beside the certificate');
+    if (!sameProposal(certificate.subject.proposal, last))
+      this.faults.push('finalised beside the certificate');
     proposals.slice(1).forEach((proposal, at) => {
       if (proposal.parentView !== proposals[at]!.view) this.faults.push('finalised what is no chain');
     });
@@ -370,7 +367,8 @@ export class Machine {
 
   #reread(record: JournalRecord): JournalRecord {
     const [split] = splitRecords(frameRecord(record)) ?? [];
-    const decoded = split === undefined ? undefined : decodeRecord(split.type, split.content, this.#instance.set);
+    const decoded =
+      split === undefined ? undefined : decodeRecord(split.type, split.content, this.#instance.set);
     if (decoded === undefined || decoded === CHECKPOINT_END) throw new Error('a record cannot be read back');
     return decoded;
   }
@@ -379,101 +377,21 @@ export class Machine {
 
   /** Two machines of one role with the same fingerprint behave alike from here on. */
   fingerprint(): string {
-    const { views, options } = this.#instance;
-    const state = this.#engine.inspect();
-    const rounds = state.rounds.between(0, Number.MAX_SAFE_INTEGER);
-    const parts: (string | number)[] = [this.sentA, this.sentF, this.#lives, this.#id(this.#told.proposal)];
-    if (this.faults.length > 0) parts.push('!', ...this.faults);
-    const votes = options.deliveries === 'votes';
-    // Beyond the last view, and without a crash to come, nothing is left to give but F.
-    const past = state.view > views && this.#lives >= options.crashes && options.commits === 'at-once' && !votes;
-    const open = rounds.filter(({ view, own, equivocated }) => {
-      return view > state.floor && view <= views && !own[NULLIFY] && !own[FINALIZE] && !equivocated;
+    return fingerprintOf(this.#instance, {
+      self: this.#self,
+      sentA: this.sentA,
+      sentF: this.sentF,
+      faults: this.faults,
+      lives: this.#lives,
+      state: this.#engine.inspect(),
+      journal: this.#journal.state,
+      durable: this.#durable,
+      outgoing: this.#outgoing,
+      building: this.#building,
+      verifying: this.#verifying,
+      certifying: this.#certifying,
+      told: this.#told.proposal,
+      stored: this.#stored.proposal,
     });
-    if (past && open.length === 0) return parts.join(' ');
-    const { own: mine } = state.rounds.at(state.view);
-    const patient = state.advanceDeadline !== undefined && !mine[NULLIFY] && !mine[FINALIZE];
-    parts.push(state.view, state.floor, state.durable, this.#id(this.#stored.proposal), patient ? 1 : 0);
-    parts.push(state.buildDeadline === undefined ? 0 : 1, [...state.uncertified].sort().join());
-    for (const round of rounds) {
-      const ahead = round.view >= state.view;
-      const row = round.view > views ? '' : this.#row(round, ahead, past);
-      if (row !== '' && row !== this.#row(NOTHING, ahead, past)) parts.push('R', round.view, row);
-    }
-    // Only who starts again reads its journal, apart from own votes.
-    if (this.#lives < options.crashes) this.#pushJournal(parts, this.#journal.state);
-    const task = this.#building;
-    if (task !== undefined) parts.push('b', task.view, this.#id(task.parent));
-    if (this.#verifying !== undefined) {
-      parts.push('v', this.#id(this.#verifying.proposal), this.#id(this.#verifying.parent));
-    }
-    for (const view of [...this.#certifying.keys()].sort()) {
-      const { proposal, parent } = this.#certifying.get(view)!;
-      parts.push('c', this.#id(proposal), this.#id(parent));
-    }
-    if (options.commits === 'apart') this.#pushPending(parts);
-    return parts.join(' ');
-  }
-
-  #row(round: Round, ahead: boolean, past: boolean): string {
-    const { verdict, verifying, certifying, building, own } = round;
-    // Once X or F was given, nothing more is verified and no other F given.
-    const open = !own[NULLIFY] && !own[FINALIZE];
-    const parts: (string | number)[] = [`${verdict}`.charAt(0), certifying.charAt(0)];
-    parts.push(own[NULLIFY] ? 1 : 0, own[FINALIZE] ? 1 : 0);
-    if (open) parts.push(round.equivocated ? 1 : 0);
-    // An N certificate settles what the proposal is.
-    if (open && round.certificate(NOTARIZE) === undefined) {
-      parts.push(this.#id(round.proposal));
-      if (ahead) parts.push(own[NOTARIZE] ? 1 : 0, verifying.charAt(0), building.charAt(0));
-    }
-    for (const kind of KINDS) {
-      if (!past || kind !== NULLIFY) parts.push(this.#of(round.certificate(kind)?.subject));
-      if (this.#instance.options.deliveries === 'certificates') continue;
-      for (let signer = 0; signer < this.#instance.set.validators.length; signer++) {
-        const vote = round.vote(kind, signer);
-        if (vote !== undefined) parts.push('v', signer, this.#of(vote.subject));
-        if (kind === NOTARIZE && round.hasReported(signer)) parts.push('r', signer);
-      }
-    }
-    // A leader's X that came early: it ends the view when that begins.
-    if (ahead && open && round.leader !== this.#self && round.vote(NULLIFY, round.leader) !== undefined) parts.push('l');
-    return parts.join(' ');
-  }
-
-  #id(proposal: Proposal | undefined): string {
-    return proposal === undefined ? '-' : `${proposal.payload[0]}`;
-  }
-
-  #of(subject: Subject | undefined): string {
-    if (subject === undefined) return '-';
-    return subject.kind === NULLIFY ? `X${subject.view}` : `${subject.kind}/${this.#id(subject.proposal)}`;
-  }
-
-  #pushJournal(parts: (string | number)[], state: JournalState): void {
-    parts.push('J', state.floor);
-    for (const view of state.views()) {
-      const held = state.certificatesOf(view);
-      const verdict = state.verdictOf(view);
-      parts.push(view, verdict === undefined ? '-' : `${verdict.ok}`.charAt(0));
-      for (const kind of KINDS) {
-        parts.push(this.#of(held[kind]?.subject), this.#of(state.ownVote(this.#self, kind, view)?.subject));
-      }
-    }
-  }
-
-  #pushPending(parts: (string | number)[]): void {
-    const replayed = new JournalState();
-    for (const record of this.#durable) replayed.apply(record);
-    this.#pushJournal(parts, replayed);
-    for (const item of this.#outgoing) {
-      if ('kind' in item) parts.push('s', this.#of(item));
-      else if (item.type === 'send-vote' || item.type === 'send-proposal') parts.push('S', this.#of(item.vote.subject));
-      else if (item.type === 'build') parts.push('B', item.view, this.#id(item.parent));
-      else if (item.type === 'verify' || item.type === 'certify') {
-        parts.push(item.type, this.#id(item.proposal), this.#id(item.parent));
-      } else if (item.type === 'cancel') parts.push('x', item.task, item.view);
-      else if (item.type === 'finalize') parts.push('f', this.#of(item.certificate.subject));
-    }
   }
 }

@@ -93,7 +93,9 @@ for (const [at, leaders] of todo.entries()) {
   }
 }
 const sum = (of: (row: Row) => number): number => rows.reduce((total, row) => total + of(row), 0);
-const violations = rows.flatMap(({ leaders, violations: found }) => found.map((one) => ({ leaders, ...one })));
+const violations = rows.flatMap(({ leaders, violations: found }) =>
+  found.map((one) => ({ leaders, ...one })),
+);
 const summary = {
   schedules: rows.length,
   complete: rows.filter(({ complete }) => complete).length,

@@ -18,7 +18,8 @@ export function broken({ blocks, views }: Instance, a: number, f: number): strin
   const notarized = blocks.filter(({ id }) => has(a, id));
   const finalized = blocks.filter(({ id }) => has(f, id));
   for (let view = 1; view <= views; view++) {
-    if (notarized.filter((block) => block.view === view).length > 1) found.push(`two notarizations in view ${view}`);
+    if (notarized.filter((block) => block.view === view).length > 1)
+      found.push(`two notarizations in view ${view}`);
     const final = finalized.filter((block) => block.view === view);
     if (final.length > 1) found.push(`two finalizations in view ${view}`);
     if (final.length > 0 && has(a, 28 + view)) found.push(`X and F certificates in view ${view}`);
@@ -38,7 +39,8 @@ export function broken({ blocks, views }: Instance, a: number, f: number): strin
     }
     for (let block: Block | undefined = final; block !== undefined; block = block.parent) {
       for (let view = (block.parent?.view ?? 0) + 1; view < block.view; view++) {
-        if (!has(a, 28 + view)) found.push(`final block ${block.id} skips view ${view}, which nobody nullified`);
+        if (!has(a, 28 + view))
+          found.push(`final block ${block.id} skips view ${view}, which nobody nullified`);
       }
     }
   }

@@ -64,7 +64,9 @@ export class Search {
     this.instance = instance;
     const byRole = new Map<string, LocalSpace>();
     this.spaces = HONEST.map((self) => {
-      const led = instance.options.leaders.map((leader, at) => (leader === self ? at + 1 : 0)).filter((v) => v > 0);
+      const led = instance.options.leaders
+        .map((leader, at) => (leader === self ? at + 1 : 0))
+        .filter((v) => v > 0);
       // Those who lead nothing are interchangeable, unless single votes carry their names.
       const role = led.length > 0 || instance.options.deliveries === 'votes' ? `validator ${self}` : 'voter';
       const space = byRole.get(role) ?? new LocalSpace(instance, self);
@@ -203,7 +205,10 @@ export class Search {
       .filter(([leader]) => leader < HONEST.length)
       .map(([, view, bit]) => [
         view,
-        this.instance.blocks.reduce((mask, block) => (block.view === view ? mask | (1 << block.id) : mask), bit),
+        this.instance.blocks.reduce(
+          (mask, block) => (block.view === view ? mask | (1 << block.id) : mask),
+          bit,
+        ),
       ]);
     return this.#masks;
   }

@@ -161,8 +161,7 @@ async function playRounds(
   let progress = -1;
   let since = 0;
   const stageOf = (node: SimNode): number => Math.max(network.stage, viewOf(node));
-  const over = (): boolean =>
-    oracle.violations.length > 0 || nodes.every((node) => stageOf(node) > views);
+  const over = (): boolean => oracle.violations.length > 0 || nodes.every((node) => stageOf(node) > views);
   while (!over()) {
     await scheduler.run(scheduler.now() + LOOK, over);
     const now = nodes.reduce((sum, node) => sum + viewOf(node), 0);

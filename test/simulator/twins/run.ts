@@ -76,7 +76,9 @@ async function command(args: readonly string[]): Promise<number> {
     return result.violations.length > 0 || result.stuck !== undefined ? 1 : 0;
   }
   if (count === undefined && scenarioCount(validators, views) > MAX_EXHAUSTIVE) {
-    throw new UsageError(`${scenarioCount(validators, views)} scenarios are too many: take a sample, --seeds N`);
+    throw new UsageError(
+      `${scenarioCount(validators, views)} scenarios are too many: take a sample, --seeds N`,
+    );
   }
   const suite: Suite =
     count === undefined
@@ -92,7 +94,9 @@ async function command(args: readonly string[]): Promise<number> {
     if (!values.json) process.stderr.write(`${now.run} of ${now.distinct}\n`);
   });
   if (state !== undefined) writeState(state, progress);
-  process.stdout.write(`${JSON.stringify({ ...progress, milliseconds: Math.round(progress.milliseconds) })}\n`);
+  process.stdout.write(
+    `${JSON.stringify({ ...progress, milliseconds: Math.round(progress.milliseconds) })}\n`,
+  );
   return progress.violations.length + progress.stuck.length > 0 ? 1 : 0;
 }
 

@@ -4,8 +4,8 @@
  */
 import { createHash } from 'node:crypto';
 import { playTwins, type TwinsResult } from './play.ts';
-import { distinctScenarios, sampledSchedule, scenarioCount, scheduleOf } from './schedule.ts';
 import type { Schedule } from './schedule.ts';
+import { distinctScenarios, sampledSchedule, scenarioCount, scheduleOf } from './schedule.ts';
 
 export type Suite =
   /** All scenarios, symmetric ones once, by number. */

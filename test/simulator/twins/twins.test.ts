@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
-import { keyedHashScheme } from '../scheme.ts';
-import { createValidatorSet } from '../../../src/consensus/validator-set.ts';
 import { leaderOf } from '../../../src/consensus/leader.ts';
+import { createValidatorSet } from '../../../src/consensus/validator-set.ts';
 import { patchedModule } from '../../explore/patched.ts';
+import { keyedHashScheme } from '../scheme.ts';
 import { withLeaders } from './leaders.ts';
 import { playTwins, type TwinsResult } from './play.ts';
 import { describeSchedule, distinctScenarios, scenarioCount, scheduleOf } from './schedule.ts';
@@ -45,7 +45,9 @@ describe('twins', () => {
     expect(half.run).toBe(7);
     const rest = await playSuite(suite, JSON.parse(JSON.stringify(half)) as Progress, ALL, () => undefined);
     expect(timeless(rest)).toEqual(timeless(whole));
-    await expect(playSuite({ ...suite, views: 2 }, half, ALL, () => undefined)).rejects.toThrow('another suite');
+    await expect(playSuite({ ...suite, views: 2 }, half, ALL, () => undefined)).rejects.toThrow(
+      'another suite',
+    );
   });
 
   it('break nothing in every 650th scenario of three views', async () => {
@@ -80,7 +82,13 @@ describe('twins', () => {
        import { scheduleOf } from './schedule.ts';
        export const play = (scenario) => playTwins(scheduleOf(4, 1, scenario));`,
       new URL('.', import.meta.url),
-      [{ file: 'validator-set.ts', find: '3n * stake > 2n * totalStake', replace: '2n * stake >= totalStake' }],
+      [
+        {
+          file: 'validator-set.ts',
+          find: '3n * stake > 2n * totalStake',
+          replace: '2n * stake >= totalStake',
+        },
+      ],
     );
     const found: string[] = [];
     for (const scenario of distinctScenarios(4, 1)) found.push(...(await play(scenario)).violations);
