@@ -183,7 +183,7 @@ const VARIANTS: readonly Variant[] = [
         replace: 'round.proposal = undefined;',
       },
     ],
-    finds: /signed two N/,
+    finds: /signed two N|signer refused N/,
   },
   {
     name: 'a checkpoint leaves own votes out',

@@ -48,8 +48,7 @@ export function fingerprintOf(instance: Instance, snapshot: Snapshot): string {
   if (faults.length > 0) parts.push('!', ...faults);
   const votes = options.deliveries === 'votes';
   // Beyond the last view, and without a crash to come, nothing is left to give but F.
-  const past =
-    state.view > views && lives >= options.crashes && options.commits === 'at-once' && !votes;
+  const past = state.view > views && lives >= options.crashes && options.commits === 'at-once' && !votes;
   const open = rounds.filter(({ view, own, equivocated }) => {
     return view > state.floor && view <= views && !own[NULLIFY] && !own[FINALIZE] && !equivocated;
   });

@@ -139,7 +139,10 @@ export class Machine {
     if (input.type === 'proposal') return this.#judge({ type: 'proposal', vote: input.vote });
     if (!this.replaying) {
       const weak = this.#step({ type: 'certificate', certificate: input.weak, peer: 'p' });
-      if (weak.ok && weak.useful) this.faults.push('took in a certificate without quorum');
+      if (weak.ok && weak.useful) {
+        this.faults.push('took in a certificate without quorum');
+        return true;
+      }
     }
     const certificate = (this.#hasSent(input.subject) ? input.own : input.others)[this.#self]!;
     return this.#judge({ type: 'certificate', certificate, peer: 'p' });
