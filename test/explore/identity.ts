@@ -18,7 +18,7 @@ const NOTHING = new Round(0, -1);
 export type Outgoing = Exclude<Effect, { type: 'journal' | 'sign' | 'floor' | 'equivocated' }> | Subject;
 
 /** A validator, held still. */
-export interface Snapshot {
+interface Snapshot {
   readonly self: number;
   readonly sentA: number;
   readonly sentF: number;

@@ -23,7 +23,7 @@ import { voteMessage } from '../../src/consensus/vote.ts';
 import type { SignatureVerifier, SigningKey } from '../../src/crypto/interfaces.ts';
 import { withLeaders } from '../simulator/twins/leaders.ts';
 
-export const VALIDATORS = 4;
+const VALIDATORS = 4;
 /** The Byzantine one; 0, 1 and 2 are honest. */
 export const BYZANTINE = 3;
 export const HONEST = [0, 1, 2] as const;
@@ -85,9 +85,9 @@ export type LocalEvent =
     };
 
 /** Words of an environment: certificates that can be made, and what the honest leaders have sent. */
-export const MAJORITY_A = 0;
-export const MAJORITY_F = 1;
-export const LEADERS_A = 2;
+const MAJORITY_A = 0;
+const MAJORITY_F = 1;
+const LEADERS_A = 2;
 /** With single votes: words 3 + 2i and 4 + 2i are what validator i has sent. */
 export const SENT = 3;
 

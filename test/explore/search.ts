@@ -16,7 +16,7 @@ export interface Budget {
   readonly time: number;
 }
 
-export interface Violation {
+interface Violation {
   readonly what: readonly string[];
   /** Who did what, up to the vote that broke it. */
   readonly trace: readonly string[];

@@ -14,12 +14,14 @@ const found = new Map<string, Uint8Array>();
 /**
  * `set` with the first seed (a counter in its first eight bytes) for which `leaderOf(set, v) === leaders[v − 1]`
  * for every view v that `leaders` names. With n equal stakes and k views about n^k seeds are tried. Throws a
- * RangeError if there is none, which for a leader without stake is so.
+ * RangeError if it finds none.
  */
 export function withLeaders(set: ValidatorSet, leaders: readonly number[]): ValidatorSet {
   const key = `${set.validators.map(({ stake }) => stake).join()}:${leaders.join()}`;
   const known = found.get(key);
   if (known !== undefined) return { ...set, seed: known };
+  const impossible = leaders.find((leader) => set.validators[leader] === undefined);
+  if (impossible !== undefined) throw new RangeError(`${impossible} is none of the validators`);
   for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt++) {
     const seed = new Uint8Array(32);
     seed.set(u64(attempt));

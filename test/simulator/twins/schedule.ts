@@ -11,7 +11,7 @@
  */
 import { Prng } from '../prng.ts';
 
-export interface Round {
+interface Round {
   readonly leader: number;
   /** Bit m: machine m is on the second side. Bit 0 is never set: the sides have no names. */
   readonly partition: number;
@@ -26,7 +26,7 @@ export interface Schedule {
 }
 
 /** The most twins that keep the guilty under a third. */
-export function twinsOf(validators: number): number {
+function twinsOf(validators: number): number {
   return Math.floor((validators - 1) / 3);
 }
 

@@ -19,7 +19,7 @@ export type Suite =
       readonly count: number;
     };
 
-export interface Finding {
+interface Finding {
   /** Number of the scenario, or its seed. */
   readonly scenario: number;
   readonly what: readonly string[];
@@ -75,7 +75,7 @@ function scenariosOf(suite: Suite): {
 }
 
 /** `npm run sim -- …` for one scenario of the suite. */
-export function replayOf({ kind, validators, views }: Suite, scenario: number): string {
+function replayOf({ kind, validators, views }: Suite, scenario: number): string {
   const which = kind === 'sample' ? `--seeds 1 --from ${scenario}` : `--scenario ${scenario}`;
   return `npm run sim -- --twins --validators ${validators} --views ${views} ${which} --trace`;
 }
