@@ -8,7 +8,10 @@
 import { HONEST, type Instance, SENT } from './instance.ts';
 import { LocalSpace } from './locals.ts';
 import { broken } from './rules.ts';
-import { StateTable } from './table.ts';
+import { MAX_LOCAL, StateTable } from './table.ts';
+
+/** Where a search ends for want of numbers; what one step can still find fits. */
+const MOST_LOCAL = MAX_LOCAL / 2;
 
 export interface Budget {
   readonly states: number;
@@ -26,7 +29,7 @@ export interface Outcome {
   /** Whether everything that can be reached was. */
   readonly complete: boolean;
   readonly states: number;
-  /** Votes on the longest path looked at. Everything with fewer than `depth` votes was, if it was cut. */
+  /** Steps with a vote, of the states gone on from last. All states of fewer were gone on from, complete or not. */
   readonly depth: number;
   /** States that were found and not gone on from. */
   readonly frontier: number;
@@ -90,7 +93,7 @@ export class Search {
     let nextLevel = 1;
     const overtime = (): boolean => performance.now() - started > time;
     while (expanded < this.#table.size && this.#table.size < states && this.#violations.length === 0) {
-      if (overtime()) break;
+      if (overtime() || this.spaces.some(({ size }) => size > MOST_LOCAL)) break;
       if (expanded === nextLevel) {
         depth++;
         nextLevel = this.#table.size;

@@ -3,7 +3,8 @@
  * found from, twelve bytes a state, behind an open hash table of four bytes a slot. Nothing is approximate: two
  * states are equal if all three numbers are.
  */
-const MAX_LOCAL = 2 ** 21;
+/** Local numbers are below this. */
+export const MAX_LOCAL = 2 ** 21;
 
 export class StateTable {
   #low = new Uint32Array(4_096);
