@@ -55,6 +55,8 @@ export class Adversary implements Endpoint {
   readonly #known: Proposal[] = [GENESIS];
   readonly #led = new Set<number>();
   readonly #voted = new Set<string>();
+  /** How often it did what, as a leader. */
+  readonly deeds = new Map<string, number>();
   #view = 1;
 
   constructor(options: AdversaryOptions) {
@@ -151,6 +153,7 @@ export class Adversary implements Endpoint {
     // A stale parent has its best chance before its sibling is final.
     scheduler.after(deed === 'stale-parent' ? 0 : random.int(0, 250), () => {
       trace.add(scheduler.now(), `${this.name} leads ${view}: ${deed}`);
+      this.deeds.set(deed, (this.deeds.get(deed) ?? 0) + 1);
       this.#propose(view, deed);
     });
   }

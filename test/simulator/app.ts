@@ -1,9 +1,10 @@
 /**
- * The application of a simulated node: tiny blocks that name their parent, a database that remembers only
- * what it wrote before a crash, bodies fetched from peers when they are missing, and import of finalised
- * blocks by itself when the state machine names one whose ancestors it does not have.
+ * The application of a simulated node: tiny blocks that name their parent and carry a time, a database that
+ * remembers only what it wrote before a crash, bodies fetched from peers when they are missing, and import of
+ * finalised blocks by itself when the state machine names one whose ancestors it does not have.
  */
 import { type Bytes, equal, keyOf, toHex, utf8 } from '../../src/codec/bytes.ts';
+import { isProtocolError } from '../../src/codec/errors.ts';
 import { sha256 } from '../../src/codec/hash.ts';
 import { Reader } from '../../src/codec/reader.ts';
 import { Writer } from '../../src/codec/writer.ts';
@@ -31,21 +32,32 @@ export interface Block {
   readonly salt: number;
   /** Passes the stateless checks and fails in execution. */
   readonly poisoned: boolean;
+  /** Milliseconds on the proposer's wall clock; 0 or absent for the least that is allowed, its parent's plus one. */
+  readonly time?: number;
 }
 
+type DecodedBlock = Block & { readonly time: number };
+
+/** A block may be so much ahead of the clock of whoever verifies it; one that is further ahead waits. */
+const TIME_TOLERANCE = 500;
+/** What a wall clock without error shows when a run begins, and the time of the genesis block. */
+const WALL_ORIGIN = 1_000_000;
+
 export function encodeBlock(block: Block): Bytes {
-  const writer = new Writer().array(7).uint(block.view).uint(block.parentView).bin(block.parentPayload);
+  const writer = new Writer().array(8).uint(block.view).uint(block.parentView).bin(block.parentPayload);
   writer
     .uint(block.height)
     .uint(block.proposer)
     .uint(block.salt)
-    .uint(block.poisoned ? 1 : 0);
+    .uint(block.poisoned ? 1 : 0)
+    .uint(block.time ?? 0);
   return writer.finish();
 }
 
-export function decodeBlock(bytes: Bytes): Block {
+/** Strict inverse of `encodeBlock`. Throws codec errors. */
+export function decodeBlock(bytes: Bytes): DecodedBlock {
   const reader = new Reader(bytes);
-  reader.array(7);
+  reader.array(8);
   const block = {
     view: reader.uint(),
     parentView: reader.uint(),
@@ -54,9 +66,20 @@ export function decodeBlock(bytes: Bytes): Block {
     proposer: reader.uint(),
     salt: reader.uint(),
     poisoned: reader.uint(1) === 1,
+    time: reader.uint(),
   };
   reader.end();
   return block;
+}
+
+/** Undefined for bytes that are no block. */
+function parseBlock(body: Bytes): DecodedBlock | undefined {
+  try {
+    return decodeBlock(body);
+  } catch (error) {
+    if (isProtocolError(error)) return undefined;
+    throw error;
+  }
 }
 
 export const payloadOf = (body: Bytes): Bytes => sha256(body);
@@ -80,10 +103,14 @@ export interface AppWorld {
   readonly scheduler: Timeline;
   readonly random: Prng;
   readonly self: number;
+  /** Milliseconds by which the machine's wall clock is ahead of the true time, now. */
+  clockError(): number;
   /** Asks one peer, or a random one, for a body; the answer comes in through `gotBody`. */
   requestBody(payload: Bytes, from: number | undefined): void;
   onDurable(view: number): void;
   onSynced(certificate: Certificate): void;
+  /** What is final does not contain what this machine holds final. */
+  forked(why: string): void;
   /** For the oracle: this node holds the block final at this height. */
   finalized(block: Block, proposal: Proposal, stateHash: string): void;
 }
@@ -95,6 +122,8 @@ export class SimApp implements Application {
   readonly #waiting = new Map<string, (() => void)[]>();
   /** State after a block, by its payload. */
   readonly #states = new Map<string, string>();
+  /** Time of a block that was executed, by its payload. */
+  readonly #times = new Map<string, number>();
   #importing = false;
   #target: { proposal: Proposal; certificate: Certificate; own: boolean } | undefined;
   recovered = false;
@@ -103,6 +132,7 @@ export class SimApp implements Application {
     this.database = database;
     this.#world = world;
     this.#states.set(keyOf(GENESIS.payload), 'genesis');
+    this.#times.set(keyOf(GENESIS.payload), WALL_ORIGIN - 60_000);
     for (const { proposal, body } of database.blocks) {
       this.#bodies.set(keyOf(proposal.payload), body);
       this.#execute(proposal.payload, decodeBlock(body));
@@ -133,6 +163,7 @@ export class SimApp implements Application {
     await scheduler.sleep(random.int(1, 15));
     if (random.chance(0.01)) return undefined;
     await this.#executed(request.parent.payload);
+    const now = Math.floor(this.#wallClock());
     const body = encodeBlock({
       view: request.view,
       parentView: request.parent.view,
@@ -141,6 +172,7 @@ export class SimApp implements Application {
       proposer: self,
       salt: random.next(),
       poisoned: false,
+      time: Math.max(now, this.#timeOf(request.parent.payload) + 1),
     });
     this.gotBody(body);
     return { payload: payloadOf(body), body };
@@ -149,7 +181,8 @@ export class SimApp implements Application {
   async verify({ proposal, parent, leader, signal }: VerifyRequest): Promise<VerifyResult> {
     const body = await this.#fetch(proposal.payload, leader, signal);
     await this.#world.scheduler.sleep(this.#world.random.int(1, 10));
-    const block = decodeBlock(body);
+    const block = parseBlock(body);
+    if (block === undefined) return { outcome: 'invalid', reason: 'not a block' };
     if (!equal(block.parentPayload, parent.payload)) return { outcome: 'invalid', reason: 'another parent' };
     if (
       block.view !== proposal.view ||
@@ -158,14 +191,33 @@ export class SimApp implements Application {
     ) {
       return { outcome: 'invalid', reason: 'another place' };
     }
+    await this.#executed(parent.payload);
+    if (block.time !== 0 && block.time <= this.#timeOf(parent.payload)) {
+      return { outcome: 'invalid', reason: 'not after its parent' };
+    }
+    while (block.time > this.#wallClock() + TIME_TOLERANCE) {
+      if (signal.aborted) return new Promise(() => undefined);
+      await this.#world.scheduler.sleep(
+        Math.min(200, block.time - this.#wallClock() - TIME_TOLERANCE) + 1,
+      );
+    }
     return { outcome: 'valid', body };
+  }
+
+  #wallClock(): number {
+    return WALL_ORIGIN + this.#world.scheduler.now() + this.#world.clockError();
+  }
+
+  #timeOf(payload: Bytes): number {
+    return this.#times.get(keyOf(payload)) ?? 0;
   }
 
   async certify({ proposal, parent, signal }: CertifyRequest): Promise<CertifyResult> {
     const body = await this.#fetch(proposal.payload, undefined, signal);
     await this.#executed(parent.payload);
     await this.#world.scheduler.sleep(this.#world.random.int(1, 20));
-    const block = decodeBlock(body);
+    const block = parseBlock(body);
+    if (block === undefined) return { ok: false, body, reason: 'not a block' };
     if (block.poisoned) return { ok: false, body, reason: 'poisoned' };
     if (block.height !== this.#heightOf(parent.payload) + 1)
       return { ok: false, body, reason: 'wrong height' };
@@ -177,9 +229,9 @@ export class SimApp implements Application {
     this.#import(proposals[proposals.length - 1]!, certificate, false);
   }
 
-  /** A peer says that this is final; nobody has to believe it, since the replica checks the certificate. */
-  considerTip(certificate: Certificate, verified: boolean): void {
-    if (!verified || certificate.subject.kind !== FINALIZE) return;
+  /** A peer says that this is final, and the certificate verifies. */
+  considerTip(certificate: Certificate): void {
+    if (certificate.subject.kind !== FINALIZE) return;
     this.#import(certificate.subject.proposal, certificate, true);
   }
 
@@ -203,8 +255,11 @@ export class SimApp implements Application {
         const block = decodeBlock(body);
         cursor = { epoch: 0, view: block.parentView, parentView: 0, payload: block.parentPayload };
       }
-      if (!equal(cursor.payload, tip.payload))
-        throw new Error('the finalised chain does not contain its own past');
+      if (!equal(cursor.payload, tip.payload)) {
+        this.#target = undefined;
+        this.#world.forked('the finalised chain does not contain its own past');
+        break;
+      }
       const entries = chain.map((entry, at) => ({
         ...entry,
         proposal: { ...entry.proposal, parentView: at === 0 ? tip.view : chain[at - 1]!.proposal.view },
@@ -229,16 +284,17 @@ export class SimApp implements Application {
     return body === undefined ? 0 : decodeBlock(body).height;
   }
 
-  #execute(payload: Bytes, block: Block): void {
+  #execute(payload: Bytes, block: DecodedBlock): void {
     const parent = this.#states.get(keyOf(block.parentPayload));
     if (parent === undefined) return;
+    this.#times.set(keyOf(payload), block.time === 0 ? this.#timeOf(block.parentPayload) + 1 : block.time);
     this.#states.set(keyOf(payload), toHex(sha256(utf8(parent), payload)).slice(0, 16));
   }
 
   /** Waits until the block and all its ancestors are executed; re-executes recovered bodies. */
   async #executed(payload: Bytes): Promise<void> {
     while (!this.#states.has(keyOf(payload))) {
-      const missing: { payload: Bytes; block: Block }[] = [];
+      const missing: { payload: Bytes; block: DecodedBlock }[] = [];
       let cursor = payload;
       while (!this.#states.has(keyOf(cursor))) {
         const body = await this.#fetch(cursor, undefined, new AbortController().signal);

@@ -1,9 +1,11 @@
 /**
- * A disk that keeps only what it promised. What was not synced may vanish in a crash, wholly or from some
- * byte on; a file's creation, renaming or removal may too, as long as the directory was not synced. A crash
- * can be set on any operation to come, to strike just before or just after its effect.
+ * A disk that keeps only what it promised. What was not synced may vanish when the power goes, wholly, from some
+ * byte on or here and there; a file's creation, renaming or removal may too, as long as the directory was not
+ * synced. Death or failure can be set on any operation to come, before, in the middle of or after its effect; the
+ * disk can be full; and what was synced can rot.
  */
 import type { Disk } from '../../src/consensus/journal/disk.ts';
+import { Counters } from './counters.ts';
 import type { Prng } from './prng.ts';
 import type { Scheduler } from './scheduler.ts';
 
@@ -14,35 +16,68 @@ interface File {
   before?: Uint8Array;
 }
 
-/** A crash in the middle of an operation: `onCrash` is called instead of the operation going on. */
+export const OPERATIONS = [
+  'append',
+  'overwrite',
+  'truncate',
+  'sync',
+  'rename',
+  'remove',
+  'sync-directory',
+] as const;
+export type Operation = (typeof OPERATIONS)[number];
+
+/** A death or a failure at one operation; after a death the operation never ends. */
 export interface FailPoint {
   /** Operations from now on until it strikes; 0 is the next one. */
   countdown: number;
-  readonly when: 'before' | 'after' | 'error';
+  readonly when: 'before' | 'during' | 'after' | 'error';
+  /** Only operations of this kind count; undefined for any. */
+  readonly operation?: Operation | undefined;
+  /** The process alone dies: what it wrote stays. */
+  readonly kill?: boolean | undefined;
 }
 
+export type Rot = 'flip' | 'cut' | 'gone';
+
+const MARK = 'synced';
+const SEGMENT = /^journal-\d+$/;
+
 export class SimDisk {
+  readonly counters: Counters;
   readonly #scheduler: Scheduler;
   readonly #random: Prng;
   #files = new Map<string, File>();
   #durable = new Map<string, File>();
   #generation = 0;
   failPoint: FailPoint | undefined;
-  onCrash: () => void = () => undefined;
+  /** Appending and creating fail. */
+  full = false;
+  /** How many times slower than usual it is. */
+  slowness = 1;
+  onCrash: (kill: boolean) => void = () => undefined;
 
-  constructor(scheduler: Scheduler, random: Prng) {
+  constructor(scheduler: Scheduler, random: Prng, counters = new Counters()) {
     this.#scheduler = scheduler;
     this.#random = random;
+    this.counters = counters;
   }
 
   get totalBytes(): number {
-    return [...this.#files.values()].reduce((sum, { bytes }) => sum + bytes.length, 0);
+    let sum = 0;
+    for (const { bytes } of this.#files.values()) sum += bytes.length;
+    return sum;
+  }
+
+  /** The process is gone, the machine is not. Handles given out before are dead: their operations never end. */
+  kill(): void {
+    this.#generation++;
+    this.failPoint = undefined;
   }
 
   /** Loses what was not synced. Handles given out before are dead: their operations never end. */
   crash(): void {
-    this.#generation++;
-    this.failPoint = undefined;
+    this.kill();
     // Each change of the directory that was not synced may or may not have got through.
     const names = new Map(this.#durable);
     for (const [name, file] of this.#files) if (this.#random.chance(0.5)) names.set(name, file);
@@ -50,20 +85,28 @@ export class SimDisk {
       if (!this.#files.has(name) && this.#random.chance(0.5)) names.delete(name);
     }
     for (const file of new Set(names.values())) {
-      if (file.before !== undefined) {
-        this.#settle(file, file.before);
-        continue;
-      }
-      const unsynced = file.bytes.length - file.synced;
-      const kept = this.#random.chance(0.3) ? unsynced : this.#random.int(0, unsynced);
-      const bytes = file.bytes.slice(0, file.synced + kept);
-      // The last bytes of a torn write may be garbage.
-      if (kept > 0 && this.#random.chance(0.3)) bytes[bytes.length - 1]! ^= 0xff;
-      file.bytes = bytes;
-      file.synced = bytes.length;
+      if (file.before !== undefined) this.#settle(file, file.before);
+      else this.#loseTail(file);
     }
     this.#files = names;
     this.#durable = new Map(names);
+  }
+
+  /** The unsynced tail: all there, torn, lost, with bytes that nobody wrote, or as long as it was and empty. */
+  #loseTail(file: File): void {
+    const unsynced = file.bytes.length - file.synced;
+    const fate = this.#random.pick(['whole', 'torn', 'torn', 'lost', 'garbled', 'garbled', 'empty'] as const);
+    const kept =
+      fate === 'lost' ? 0 : fate === 'torn' || fate === 'garbled' ? this.#random.int(0, unsynced) : unsynced;
+    const bytes = file.bytes.slice(0, file.synced + kept);
+    if (fate === 'empty') bytes.fill(0, file.synced);
+    if (fate === 'garbled' && kept > 0) {
+      const at = this.#random.chance(0.5) ? bytes.length - 1 : this.#random.int(file.synced, bytes.length - 1);
+      bytes[at]! ^= this.#random.int(1, 255);
+    }
+    if (unsynced > 0) this.counters.count(`unsynced tail ${fate}`);
+    file.bytes = bytes;
+    file.synced = bytes.length;
   }
 
   /** Of a file that was overwritten: all of the new, some of it over the old, or none. */
@@ -76,6 +119,69 @@ export class SimDisk {
     file.before = bytes;
   }
 
+  /**
+   * Damages what was synced, in the newest segment and below what the mark vouches for: a flipped bit, a segment cut
+   * short, or one that is gone. False if the mark vouches for nothing there, as in the middle of a rotation.
+   */
+  rot(kind: Rot): boolean {
+    const newest = [...this.#files.keys()].filter((name) => SEGMENT.test(name)).sort().pop();
+    const mark = this.#files.get(MARK)?.bytes;
+    if (newest === undefined || mark === undefined || mark.length !== 32) return false;
+    const view = new DataView(mark.buffer, mark.byteOffset);
+    const end = Number(view.getBigUint64(20));
+    const file = this.#files.get(newest)!;
+    if (view.getUint32(8) !== Number(newest.slice(8)) || end > file.bytes.length) return false;
+    if (kind === 'gone') {
+      this.#files.delete(newest);
+      this.#durable.delete(newest);
+    } else {
+      const bytes = file.bytes.slice(0, kind === 'cut' ? this.#random.int(0, end - 1) : file.bytes.length);
+      if (kind === 'flip') bytes[this.#random.int(0, end - 1)]! ^= 1 << this.#random.int(0, 7);
+      file.bytes = bytes;
+      file.synced = Math.min(file.synced, bytes.length);
+    }
+    this.counters.count(`synced segment ${kind === 'flip' ? 'rotten' : kind}`);
+    return true;
+  }
+
+  /** True if the operation does not go on: the process died before it. Throws if it fails. */
+  #strike(point: FailPoint, operation: Operation, effect: () => void, half: () => void): void {
+    const { when, kill = false } = point;
+    this.failPoint = undefined;
+    this.counters.count(when === 'error' ? `${operation} failed` : `died ${when} ${operation}`);
+    if (when === 'error') {
+      // After a failed fsync nobody knows what is on the disk; nor after a failed write.
+      if (this.#random.chance(0.5)) half();
+      throw new Error('EIO: input/output error');
+    }
+    if (when === 'during') half();
+    if (when === 'after') effect();
+    this.onCrash(kill);
+  }
+
+  #fileFor(name: string): File {
+    const held = this.#files.get(name) ?? { bytes: new Uint8Array(0), synced: 0 };
+    this.#files.set(name, held);
+    return held;
+  }
+
+  #append(name: string, bytes: Uint8Array): void {
+    const file = this.#fileFor(name);
+    const grown = new Uint8Array(file.bytes.length + bytes.length);
+    grown.set(file.bytes);
+    grown.set(bytes, file.bytes.length);
+    file.bytes = grown;
+  }
+
+  #overwrite(name: string, bytes: Uint8Array): void {
+    const file = this.#fileFor(name);
+    file.before ??= file.bytes;
+    const grown = new Uint8Array(Math.max(file.bytes.length, bytes.length));
+    grown.set(file.bytes);
+    grown.set(bytes);
+    file.bytes = grown;
+  }
+
   /** The disk as a process sees it, until the next crash. */
   open(): Disk {
     const generation = this.#generation;
@@ -84,92 +190,81 @@ export class SimDisk {
       if (found === undefined) throw new Error(`no such file: ${name}`);
       return found;
     };
-    const operate = async <T>(maxDelay: number, effect: () => T, mutates: boolean): Promise<T> => {
-      await this.#scheduler.sleep(this.#random.float() * maxDelay);
-      if (generation !== this.#generation) return new Promise(() => undefined);
-      const point = mutates ? this.failPoint : undefined;
-      const strikes = point !== undefined && point.countdown-- <= 0;
-      if (strikes && point.when === 'error') {
-        this.failPoint = undefined;
-        throw new Error('EIO: input/output error');
-      }
-      const result = strikes && point.when === 'before' ? undefined : effect();
-      if (strikes) {
-        this.failPoint = undefined;
-        this.onCrash();
-        return new Promise(() => undefined);
-      }
-      return result as T;
+    const wait = async (maxDelay: number): Promise<boolean> => {
+      await this.#scheduler.sleep(this.#random.float() * maxDelay * this.slowness);
+      return generation === this.#generation;
     };
+    const dead = (): Promise<never> => new Promise(() => undefined);
+    const look = async <T>(effect: () => T): Promise<T> => ((await wait(0.5)) ? effect() : dead());
+    const nothing = (): void => undefined;
+    const mutate = async (
+      operation: Operation,
+      maxDelay: number,
+      effect: () => void,
+      half: () => void = nothing,
+    ): Promise<void> => {
+      if (!(await wait(maxDelay))) return dead();
+      const point = this.failPoint;
+      if (point === undefined || (point.operation !== undefined && point.operation !== operation)) {
+        effect();
+      } else if (point.countdown-- > 0) effect();
+      else {
+        this.#strike(point, operation, effect, half);
+        return dead();
+      }
+    };
+    const room = (name: string, bytes: Uint8Array, halfway: (part: Uint8Array) => void): void => {
+      if (!this.full) return;
+      halfway(bytes.subarray(0, this.#random.int(0, bytes.length)));
+      this.counters.count('disk full');
+      throw new Error(`ENOSPC: no space left on device, ${name}`);
+    };
+    const part = (bytes: Uint8Array): Uint8Array => bytes.subarray(0, this.#random.int(0, bytes.length));
     return {
-      list: () => operate(0.5, () => [...this.#files.keys()].sort(), false),
-      size: (name) => operate(0.5, () => file(name).bytes.length, false),
-      read: (name, offset, length) =>
-        operate(0.5, () => file(name).bytes.slice(offset, offset + length), false),
+      list: () => look(() => [...this.#files.keys()].sort()),
+      size: (name) => look(() => file(name).bytes.length),
+      read: (name, offset, length) => look(() => file(name).bytes.slice(offset, offset + length)),
       append: (name, bytes) =>
-        operate(
+        mutate(
+          'append',
           0.5,
           () => {
-            const held = this.#files.get(name) ?? { bytes: new Uint8Array(0), synced: 0 };
-            const grown = new Uint8Array(held.bytes.length + bytes.length);
-            grown.set(held.bytes);
-            grown.set(bytes, held.bytes.length);
-            held.bytes = grown;
-            this.#files.set(name, held);
+            room(name, bytes, (some) => this.#append(name, some));
+            this.#append(name, bytes);
           },
-          true,
+          () => this.#append(name, part(bytes)),
         ),
       overwrite: (name, bytes) =>
-        operate(
+        mutate(
+          'overwrite',
           0.1,
           () => {
-            const held = this.#files.get(name) ?? { bytes: new Uint8Array(0), synced: 0 };
-            held.before ??= held.bytes;
-            const grown = new Uint8Array(Math.max(held.bytes.length, bytes.length));
-            grown.set(held.bytes);
-            grown.set(bytes);
-            held.bytes = grown;
-            this.#files.set(name, held);
+            if (!this.#files.has(name)) room(name, bytes, nothing);
+            this.#overwrite(name, bytes);
           },
-          true,
+          () => this.#overwrite(name, part(bytes)),
         ),
       truncate: (name, length) =>
-        operate(
-          0.5,
-          () => {
-            const held = file(name);
-            held.bytes = held.bytes.slice(0, length);
-            held.synced = Math.min(held.synced, length);
-          },
-          true,
-        ),
+        mutate('truncate', 0.5, () => {
+          const held = file(name);
+          held.bytes = held.bytes.slice(0, length);
+          held.synced = Math.min(held.synced, length);
+        }),
       sync: (name) =>
-        operate(
-          4,
-          () => {
-            const held = file(name);
-            held.synced = held.bytes.length;
-          },
-          true,
-        ),
+        mutate('sync', 4, () => {
+          const held = file(name);
+          held.synced = held.bytes.length;
+        }),
       rename: (from, to) =>
-        operate(
-          0.5,
-          () => {
-            this.#files.set(to, file(from));
-            this.#files.delete(from);
-          },
-          true,
-        ),
-      remove: (name) => operate(0.5, () => void this.#files.delete(name), true),
+        mutate('rename', 0.5, () => {
+          this.#files.set(to, file(from));
+          this.#files.delete(from);
+        }),
+      remove: (name) => mutate('remove', 0.5, () => void this.#files.delete(name)),
       syncDirectory: () =>
-        operate(
-          4,
-          () => {
-            this.#durable = new Map(this.#files);
-          },
-          true,
-        ),
+        mutate('sync-directory', 4, () => {
+          this.#durable = new Map(this.#files);
+        }),
     };
   }
 }

@@ -1,9 +1,10 @@
 /**
  * The network between the endpoints of a run: messages are delayed at random, so they overtake each other,
- * and may be lost, doubled or cut off by partitions until the network heals. Messages are what real ones are,
- * bytes: whoever receives them decodes them.
+ * and may be lost, doubled, slowed down at one machine or cut off by partitions until the network heals.
+ * Messages are what real ones are, bytes: whoever receives them decodes them.
  */
 import type { Bytes } from '../../src/codec/bytes.ts';
+import { Counters } from './counters.ts';
 import type { Prng } from './prng.ts';
 import type { Scheduler } from './scheduler.ts';
 
@@ -44,16 +45,20 @@ export interface Faults {
 export class SimNetwork {
   readonly endpoints: Endpoint[] = [];
   readonly faults: Faults;
+  readonly counters: Counters;
   readonly #scheduler: Scheduler;
   readonly #random: Prng;
   /** `from>to` pairs that are cut. */
   readonly #cuts = new Set<string>();
+  /** Milliseconds on top of the delay of whatever goes to or comes from a machine. */
+  readonly #slow = new Map<string, number>();
   delivered = 0;
 
-  constructor(scheduler: Scheduler, random: Prng, faults: Faults) {
+  constructor(scheduler: Scheduler, random: Prng, faults: Faults, counters = new Counters()) {
     this.#scheduler = scheduler;
     this.#random = random;
     this.faults = faults;
+    this.counters = counters;
   }
 
   endpoint(name: string): Endpoint | undefined {
@@ -64,8 +69,13 @@ export class SimNetwork {
     this.#cuts.add(`${from}>${to}`);
   }
 
+  slowDown(name: string, delay: number): void {
+    this.#slow.set(name, delay);
+  }
+
   heal(): void {
     this.#cuts.clear();
+    this.#slow.clear();
     this.faults.loss = 0;
     this.faults.duplication = 0;
   }
@@ -75,12 +85,29 @@ export class SimNetwork {
   }
 
   send(from: Endpoint, to: Endpoint, message: Message): void {
-    if (to === from || this.#cuts.has(`${from.name}>${to.name}`)) return;
-    if (this.#random.chance(this.faults.loss)) return;
-    const copies = this.#random.chance(this.faults.duplication) ? 2 : 1;
+    if (to === from) return;
+    const { loss, duplication, minDelay, maxDelay } = this.faults;
+    if (this.#cuts.size > 0 && this.#cuts.has(`${from.name}>${to.name}`)) {
+      this.counters.count('messages cut off');
+      return;
+    }
+    if (loss > 0 && this.#random.chance(loss)) {
+      this.counters.count('messages lost');
+      return;
+    }
+    let copies = 1;
+    if (duplication > 0 && this.#random.chance(duplication)) {
+      copies = 2;
+      this.counters.count('messages doubled');
+    }
+    let extra = 0;
+    if (this.#slow.size > 0) {
+      extra = (this.#slow.get(from.name) ?? 0) + (this.#slow.get(to.name) ?? 0);
+      if (extra > 0) this.counters.count('messages slowed down');
+    }
     for (let i = 0; i < copies; i++) {
-      const { minDelay, maxDelay } = this.faults;
-      this.#scheduler.after(minDelay + this.#random.float() * (maxDelay - minDelay), () => {
+      const delay = minDelay + this.#random.float() * (maxDelay - minDelay + extra);
+      this.#scheduler.after(delay, () => {
         this.delivered++;
         to.receive(message, from);
       });

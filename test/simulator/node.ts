@@ -2,23 +2,31 @@
  * One machine of a run: the production replica with its journal and signer on a simulated disk, network and
  * application. Whatever a crashed process still had under way never ends and is never heard of again.
  */
-import { toHex } from '../../src/codec/bytes.ts';
+import { type Bytes, toHex } from '../../src/codec/bytes.ts';
+import { isProtocolError } from '../../src/codec/errors.ts';
 import { Reader } from '../../src/codec/reader.ts';
 import { Writer } from '../../src/codec/writer.ts';
-import { decodeCertificate, encodeCertificate } from '../../src/consensus/certificate.ts';
+import { verifyCertificate } from '../../src/consensus/certificate.ts';
 import type { Judgement, Report } from '../../src/consensus/events.ts';
 import type { Timing } from '../../src/consensus/host.ts';
 import { Replica } from '../../src/consensus/replica.ts';
-import type { Certificate, ValidatorSet, VoteKind } from '../../src/consensus/types.ts';
-import { decodeVote, encodeVote } from '../../src/consensus/vote.ts';
+import type { Certificate, ValidatorSet, Vote, VoteKind } from '../../src/consensus/types.ts';
+import { encodeVote, subjectView } from '../../src/consensus/vote.ts';
 import { Database, SimApp } from './app.ts';
-import { SimDisk } from './disk.ts';
+import { journalBound, outOfBounds, Resends } from './bounds.ts';
+import { Counters } from './counters.ts';
+import { type Rot, SimDisk } from './disk.ts';
 import type { Endpoint, Message, SimNetwork } from './network.ts';
 import type { Oracle } from './oracle.ts';
 import type { Prng } from './prng.ts';
 import type { Scheduler, Timeline } from './scheduler.ts';
 import type { Scheme } from './scheme.ts';
 import type { Trace } from './trace.ts';
+import { Wire } from './wire.ts';
+
+const SEGMENT_BYTES = 8_192;
+/** Between a failed start and the next attempt. */
+const RETRY = 250;
 
 export interface NodeOptions {
   readonly name: string;
@@ -37,6 +45,10 @@ export interface NodeOptions {
   readonly random: Prng;
   /** Names of machines whose messages may deserve a judgement. */
   readonly suspects: ReadonlySet<string>;
+  /** Milliseconds by which its wall clock is ahead of the true time, now; without it there is no error. */
+  readonly clockError?: (() => number) | undefined;
+  readonly counters?: Counters | undefined;
+  readonly wire?: Wire | undefined;
 }
 
 export class SimNode implements Endpoint {
@@ -45,9 +57,16 @@ export class SimNode implements Endpoint {
   readonly disk: SimDisk;
   readonly database = new Database();
   readonly #options: NodeOptions;
+  readonly #wire: Wire;
+  readonly #resends: Resends;
+  readonly #counters: Counters;
   #replica: Replica | undefined;
   #app: SimApp | undefined;
   #incarnation = 0;
+  /** What was damaged on its disk since it last ran. */
+  #rotten: Rot | undefined;
+  /** Its journal is damaged, and it has refused to start over it. */
+  #lost = false;
   /** Reasons of missed views, for tests that look. */
   readonly missed = new Map<string, number>();
   restarts = 0;
@@ -56,8 +75,11 @@ export class SimNode implements Endpoint {
     this.#options = options;
     this.name = options.name;
     this.index = options.index;
-    this.disk = new SimDisk(options.scheduler, options.random.fork('disk'));
-    this.disk.onCrash = () => this.crash();
+    this.#counters = options.counters ?? new Counters();
+    this.#wire = options.wire ?? new Wire(options.set);
+    this.#resends = new Resends(options.timing, options.set.validators.length);
+    this.disk = new SimDisk(options.scheduler, options.random.fork('disk'), this.#counters);
+    this.disk.onCrash = (kill) => this.crash(kill);
   }
 
   get running(): boolean {
@@ -68,48 +90,78 @@ export class SimNode implements Endpoint {
     return this.#replica;
   }
 
-  crash(): void {
+  /** True for a machine that will never start again, and is right not to. */
+  get lost(): boolean {
+    return this.#lost;
+  }
+
+  /** The most bytes that it sent again in any second. */
+  get mostResent(): number {
+    return this.#resends.highest;
+  }
+
+  /** Without power; with `kill` the process alone dies. */
+  crash(kill = false): void {
     if (this.#replica === undefined) return;
-    this.#trace('crash');
+    this.#trace(kill ? 'killed' : 'crash');
+    this.#counters.count(kill ? 'processes killed' : 'power lost');
     this.#incarnation++;
     this.#replica = undefined;
     this.#app = undefined;
-    this.disk.crash();
+    if (kill) this.disk.kill();
+    else this.disk.crash();
+  }
+
+  /** Kills the process and damages what its journal had synced. */
+  rot(kind: Rot): void {
+    this.crash(true);
+    if (this.disk.rot(kind)) this.#rotten = kind;
   }
 
   start(): void {
-    if (this.#replica !== undefined) return;
+    if (this.#replica !== undefined || this.#lost) return;
     const { scheduler, network, set, genesisHash, scheme, timing, follower, oracle, honest } = this.#options;
     const incarnation = ++this.#incarnation;
     const alive = (): boolean => this.#incarnation === incarnation;
     const random = this.#options.random.fork(`life ${incarnation}`);
     this.#trace(`start at ${this.database.floor.proposal.view}`);
+    this.#resends.restarted();
     const send = (to: Endpoint | undefined, message: Message): void => {
       if (alive() && to !== undefined) network.send(this, to, message);
     };
     const broadcast = (message: Message, except?: string): void => {
       for (const to of network.endpoints) if (to.name !== except) send(to, message);
     };
-    const certificateMessage = (certificate: Certificate): Message => {
-      if (honest) oracle.certificate(certificate);
-      return { kind: 'certificate', bytes: encodeCertificate(certificate) };
-    };
     const anyPeer = (): Endpoint => random.pick(network.endpoints.filter((peer) => peer !== this));
     const peerWith = (index: number | undefined): Endpoint => {
       const peers = network.endpoints.filter((peer) => peer.index === index && peer !== this);
       return peers.length === 0 ? anyPeer() : random.pick(peers);
     };
+    const certificateMessage = (certificate: Certificate): Message => {
+      const bytes = this.#wire.encode(certificate);
+      if (honest) oracle.certificate(bytes);
+      return { kind: 'certificate', bytes };
+    };
+    const broadcastVote = (vote: Vote, message: Message): void => {
+      if (honest) {
+        oracle.vote(this.index, message.bytes);
+        this.#resent(`${vote.subject.kind}/${subjectView(vote.subject)}`, message.bytes);
+      }
+      broadcast(message);
+    };
     const app = new SimApp(this.database, {
       scheduler: lifelong(scheduler, alive),
       random: random.fork('app'),
       self: this.index,
+      clockError: this.#options.clockError ?? (() => 0),
       requestBody: (payload, from) => send(peerWith(from), { kind: 'body-request', bytes: payload }),
       onDurable: (view) => alive() && this.#replica?.onDurable(view),
       onSynced: (certificate) => alive() && this.#replica?.onSynced(certificate),
+      forked: (why) => honest && oracle.breach(`${this.name}: ${why}`),
       finalized: ({ height, poisoned }, proposal, state) => {
         this.#trace(`final ${height} view ${proposal.view} ${toHex(proposal.payload).slice(0, 8)}`);
         if (honest) oracle.finalized(this.name, height, proposal, state);
-        if (poisoned) oracle.violation(`${this.name} finalised an invalid block at height ${height}`);
+        if (honest && poisoned) oracle.violation(`${this.name} finalised an invalid block at height ${height}`);
       },
     });
     const replica = new Replica({
@@ -122,19 +174,17 @@ export class SimNode implements Endpoint {
       random: random.fork('jitter').float,
       randomBytes: random.fork('salt').bytes,
       disk: this.disk.open(),
-      segmentBytes: 8_192,
+      segmentBytes: SEGMENT_BYTES,
       application: app,
       network: {
-        broadcastVote: (vote) => {
-          if (honest) oracle.sent(vote);
-          const message: Message = { kind: 'vote', bytes: encodeVote(vote) };
-          broadcast(message);
+        broadcastVote: (vote) => broadcastVote(vote, { kind: 'vote', bytes: encodeVote(vote) }),
+        sendProposal: (vote, body) => broadcastVote(vote, { kind: 'proposal', bytes: encodeVote(vote), body }),
+        broadcastCertificate: (certificate, except) => {
+          const message = certificateMessage(certificate);
+          const { subject } = certificate;
+          if (honest) this.#resent(`certificate ${subject.kind}/${subjectView(subject)}`, message.bytes);
+          broadcast(message, except);
         },
-        sendProposal: (vote, body) => {
-          if (honest) oracle.sent(vote);
-          broadcast({ kind: 'proposal', bytes: encodeVote(vote), body });
-        },
-        broadcastCertificate: (certificate, except) => broadcast(certificateMessage(certificate), except),
         sendCertificate: (peer, certificate) => send(network.endpoint(peer), certificateMessage(certificate)),
         requestCertificate: ({ kind, view }, preferred) =>
           send(preferred === undefined ? anyPeer() : peerWith(preferred), {
@@ -143,22 +193,36 @@ export class SimNode implements Endpoint {
           }),
       },
       host: {
-        fatal: (error) => {
-          if (!alive()) return;
-          this.#trace(`fatal ${String(error)}`);
-          if (!String(error).includes('EIO')) oracle.violation(`${this.name} ended: ${stackOf(error)}`);
-          this.crash();
-        },
+        fatal: (error) => alive() && this.#ended(error, 'ended'),
         report: (report) => alive() && this.#report(report),
       },
     });
     this.#replica = replica;
     this.#app = app;
-    replica.start({ floor: this.database.floor }).catch((error: unknown) => {
-      if (!alive()) return;
-      if (!String(error).includes('EIO')) oracle.violation(`${this.name} did not start: ${stackOf(error)}`);
-      this.crash();
-    });
+    replica.start({ floor: this.database.floor }).then(
+      () => {
+        if (!alive()) return;
+        const rotten = this.#rotten;
+        this.#rotten = undefined;
+        if (rotten !== undefined) oracle.violation(`${this.name} started over a journal that is ${rotten}`);
+      },
+      (error: unknown) => alive() && this.#ended(error, 'did not start'),
+    );
+  }
+
+  /** The process has ended by itself: right after a failed write, and over a journal that lost what was synced. */
+  #ended(error: unknown, how: string): void {
+    const { oracle, scheduler } = this.#options;
+    this.#trace(`${how}: ${error instanceof Error ? error.message : String(error)}`);
+    if (this.#rotten !== undefined && isProtocolError(error) && error.code === 'JOURNAL_CORRUPT') {
+      this.#lost = true;
+      this.#counters.count('refused to start over a damaged journal');
+    } else if (!/EIO|ENOSPC/.test(String(error))) {
+      oracle.violation(`${this.name} ${how}: ${stackOf(error)}`);
+    } else if (this.disk.full) {
+      scheduler.after(RETRY, () => this.start());
+    }
+    this.crash();
   }
 
   /** Asks a peer what is final there; the application imports it by itself. */
@@ -170,20 +234,31 @@ export class SimNode implements Endpoint {
   }
 
   receive(message: Message, from: Endpoint): void {
-    const { set, network } = this.#options;
     const [replica, app] = [this.#replica, this.#app];
     if (replica === undefined || app === undefined) return;
-    const count = set.validators.length;
+    try {
+      this.#take(replica, app, message, from);
+    } catch (error) {
+      if (!isProtocolError(error)) throw error;
+      this.#offence(error.code, from);
+    }
+  }
+
+  /** Throws codec errors for bytes that are not what they are sent as. */
+  #take(replica: Replica, app: SimApp, message: Message, from: Endpoint): void {
+    const { network, set, genesisHash, scheme } = this.#options;
     switch (message.kind) {
       case 'vote':
-        this.#judge(replica.onVote(decodeVote(message.bytes, count), from.index), from);
+        this.#judge(replica.onVote(this.#wire.vote(message.bytes), from.index), from);
         break;
-      case 'proposal':
+      case 'proposal': {
+        const vote = this.#wire.vote(message.bytes);
         if (message.body !== undefined) app.gotBody(message.body);
-        this.#judge(replica.onProposal(decodeVote(message.bytes, count)), from);
+        this.#judge(replica.onProposal(vote), from);
         break;
+      }
       case 'certificate':
-        this.#judge(replica.onCertificate(decodeCertificate(message.bytes, set), from.name), from);
+        this.#judge(replica.onCertificate(this.#wire.certificate(message.bytes), from.name), from);
         break;
       case 'query': {
         const reader = new Reader(message.bytes);
@@ -202,21 +277,46 @@ export class SimNode implements Endpoint {
         break;
       case 'tip-request': {
         const tip = this.database.finalization;
-        if (tip !== undefined) network.send(this, from, { kind: 'tip', bytes: encodeCertificate(tip) });
+        if (tip !== undefined) network.send(this, from, { kind: 'tip', bytes: this.#wire.encode(tip) });
         break;
       }
-      case 'tip':
-        app.considerTip(decodeCertificate(message.bytes, set), !this.#options.suspects.has(from.name));
+      case 'tip': {
+        const tip = this.#wire.certificate(message.bytes);
+        verifyCertificate(tip, set, genesisHash, scheme.verifier);
+        app.considerTip(tip);
         break;
+      }
     }
   }
 
-  #judge(judgement: Judgement, from: Endpoint): void {
-    if (judgement.ok) return;
-    this.#trace(`offence ${judgement.offence} of ${from.name}`);
-    if (!this.#options.suspects.has(from.name)) {
-      this.#options.oracle.violation(`${this.name} accuses ${from.name} of ${judgement.offence}`);
+  /** Judges memory and journal, as they are now. */
+  checkBounds(): void {
+    const { set, oracle, honest } = this.#options;
+    const metrics = this.#replica?.metrics();
+    if (metrics === undefined || !honest) return;
+    const wrong = outOfBounds(metrics, set.validators.length);
+    if (wrong !== undefined) oracle.violation(`${this.name} ${wrong}`);
+    const views = metrics.view - this.database.floor.proposal.view;
+    const bound = journalBound(views, set.validators.length, SEGMENT_BYTES);
+    if (metrics.view > 0 && this.disk.totalBytes > bound) {
+      oracle.violation(`${this.name} keeps ${this.disk.totalBytes} bytes of journal, where ${bound} are allowed`);
     }
+  }
+
+  #resent(key: string, bytes: Bytes): void {
+    const wrong = this.#resends.sent(key, bytes.length, this.#options.scheduler.now());
+    if (wrong !== undefined) this.#options.oracle.violation(`${this.name} ${wrong}`);
+  }
+
+  #judge(judgement: Judgement, from: Endpoint): void {
+    if (!judgement.ok) this.#offence(judgement.offence, from);
+  }
+
+  #offence(offence: string, from: Endpoint): void {
+    const { honest, oracle, suspects } = this.#options;
+    this.#trace(`offence ${offence} of ${from.name}`);
+    this.#counters.count(`offences seen: ${offence}`);
+    if (honest) oracle.offended(this.name, from.name, !suspects.has(from.name), offence);
   }
 
   #report(report: Report): void {
@@ -228,16 +328,20 @@ export class SimNode implements Endpoint {
         break;
       case 'entered':
         this.#trace(`view ${report.view} by ${report.by}`);
+        if (honest) oracle.entered(report.view);
         break;
       case 'equivocation': {
         this.#trace(`equivocation of ${report.signer} in ${report.view}`);
-        const guilty = this.#options.network.endpoints.filter(({ index }) => index === report.signer);
-        if (!guilty.some(({ name }) => this.#options.suspects.has(name))) {
-          oracle.violation(`${this.name} holds evidence against honest ${report.signer}`);
-        }
+        this.#counters.count('evidence found');
+        const [one, other] = report.votes;
+        if (honest) oracle.accused(this.name, report.signer, [encodeVote(one), encodeVote(other)]);
         break;
       }
       case 'conflict':
+        this.#trace('conflict');
+        this.#counters.count('conflicting finalizations found');
+        if (honest) oracle.breach(`${this.name}: ${JSON.stringify(report, stringify)}`);
+        break;
       case 'refused':
       case 'elsewhere':
       case 'application-failed':

@@ -1,13 +1,16 @@
 /**
- * What must hold in every run, judged from outside with arithmetic of its own: nothing here calls the
- * predicates under test. It sees every vote and certificate that honest machines send, every block that they
- * hold final, and what they report.
+ * What must hold in every run, judged from outside, as the run goes: nothing here calls the predicates under test.
+ * It reads every vote and certificate that honest machines send, as bytes, and hears of every block that they hold
+ * final and of everybody whom they accuse. Where more than a third of the stake is dishonest, safety may be lost;
+ * then what it insists on is that honest keys stay clean, that only the guilty are accused, and that two conflicting
+ * finalizations leave evidence against more than a third of the stake.
  */
-import { createHash } from 'node:crypto';
-import type { Certificate, Proposal, Subject, Vote } from '../../src/consensus/types.ts';
 import type { SignatureVerifier } from '../../src/crypto/interfaces.ts';
+import { Evidence } from './oracle/evidence.ts';
+import { type CertificateRead, isQuorum, Reading, type Statement } from './oracle/reading.ts';
 
-const KINDS = ['?', 'N', 'X', 'F'] as const;
+/** What a run may tell before the oracle stops listening. */
+const MOST_VIOLATIONS = 20;
 
 interface Facts {
   readonly notarized: Set<string>;
@@ -15,119 +18,197 @@ interface Facts {
   nullified: boolean;
 }
 
+interface Final {
+  readonly id: string;
+  readonly view: number;
+  readonly parentView: number;
+}
+
+export interface OracleOptions {
+  readonly publicKeys: readonly Uint8Array[];
+  readonly stakes: readonly number[];
+  readonly genesisHash: Uint8Array;
+  readonly verifier: SignatureVerifier;
+  /** Indexes of the validators that keep no rules. */
+  readonly guilty: ReadonlySet<number>;
+  /** They hold more than a third of the stake. */
+  readonly excess: boolean;
+}
+
 export class Oracle {
   readonly violations: string[] = [];
-  readonly #publicKeys: readonly Uint8Array[];
-  readonly #stakes: readonly number[];
+  readonly #options: OracleOptions;
   readonly #total: number;
-  readonly #genesisHash: Uint8Array;
-  readonly #verifier: SignatureVerifier;
-  readonly #votes = new Map<string, string>();
+  readonly #reading: Reading;
+  readonly #evidence = new Evidence();
   readonly #views = new Map<number, Facts>();
-  readonly #checked = new Set<string>();
+  /** Certificates that were judged: the very object, and its bytes. */
+  readonly #seen = new WeakSet<Uint8Array>();
+  readonly #judged = new Set<string>();
+  /** Signatures that verified, by statement and signer. */
+  readonly #verified = new Map<string, Map<number, Uint8Array>>();
+  /** Stake behind X, by view, of signatures that were seen in votes or certificates. */
+  readonly #nullifying = new Map<number, number>();
   /** The one block of each height, with its state. */
-  readonly #chain = new Map<number, { id: string; proposal: Proposal }>();
+  readonly #chain = new Map<number, Final>();
   readonly #heights = new Map<string, number>();
+  #breaches = 0;
+  #version = 0;
+  #highestView = 0;
+  #highest = 0;
+  /** Statements of guilty and honest validators that were seen signed. */
+  signatures = 0;
 
-  constructor(
-    publicKeys: readonly Uint8Array[],
-    stakes: readonly number[],
-    genesisHash: Uint8Array,
-    verifier: SignatureVerifier,
-  ) {
-    this.#publicKeys = publicKeys;
-    this.#stakes = stakes;
-    this.#total = stakes.reduce((sum, stake) => sum + stake, 0);
-    this.#genesisHash = genesisHash;
-    this.#verifier = verifier;
+  constructor(options: OracleOptions) {
+    this.#options = options;
+    this.#total = options.stakes.reduce((sum, stake) => sum + stake, 0);
+    this.#reading = new Reading(options.genesisHash);
+  }
+
+  /** Grows whenever something happened that may decide a run. */
+  get version(): number {
+    return this.#version;
   }
 
   get finalizedHeight(): number {
-    return Math.max(0, ...this.#chain.keys());
+    return this.#highest;
+  }
+
+  get highestView(): number {
+    return this.#highestView;
+  }
+
+  /** How often safety was seen broken, where too much stake is dishonest for it to hold. */
+  get breaches(): number {
+    return this.#breaches;
   }
 
   violation(text: string): void {
-    if (this.violations.length < 20) this.violations.push(text);
+    this.#version++;
+    if (this.violations.length < MOST_VIOLATIONS) this.violations.push(text);
   }
 
-  #describe(subject: Subject): { view: number; kind: 'N' | 'X' | 'F' | '?'; what: string } {
-    if ('proposal' in subject) {
-      const { view, parentView, payload } = subject.proposal;
-      return {
-        view,
-        kind: KINDS[subject.kind],
-        what: `${parentView}:${Buffer.from(payload).toString('hex')}`,
-      };
-    }
-    return { view: subject.view, kind: 'X', what: '' };
+  /** Something that must not happen unless more than a third of the stake is dishonest. */
+  breach(text: string): void {
+    if (this.#options.excess) this.#breaches++;
+    else this.violation(text);
   }
 
-  /** A vote that an honest key sent, on any machine, before or after any crash. */
-  sent(vote: Vote): void {
-    const { view, kind, what } = this.#describe(vote.subject);
-    const key = `${vote.signer}/${view}/`;
-    const before = this.#votes.get(key + kind);
-    if (before !== undefined && before !== what) {
-      this.violation(`validator ${vote.signer} signed two ${kind} in view ${view}`);
+  entered(view: number): void {
+    if (view <= this.#highestView) return;
+    this.#highestView = view;
+    this.#version++;
+  }
+
+  /** A vote that the honest validator with this index sent, on any machine, before or after any crash. */
+  vote(index: number, bytes: Uint8Array): void {
+    const { statement, signer, signature } = this.#reading.vote(bytes);
+    if (signer !== index) this.violation(`validator ${index} sends votes of ${signer}`);
+    else if (!this.#signed(statement, signer, signature)) {
+      this.violation(`the ${statement.id} of validator ${signer} carries a wrong signature`);
     }
-    this.#votes.set(key + kind, what);
-    if (kind !== 'N' && this.#votes.has(key + (kind === 'X' ? 'F' : 'X'))) {
-      this.violation(`validator ${vote.signer} signed X and F in view ${view}`);
+  }
+
+  /** True if the signature is right; its signer is then held to it. */
+  #signed(statement: Statement, signer: number, signature: Uint8Array): boolean {
+    const { publicKeys, verifier, guilty, stakes } = this.#options;
+    let known = this.#verified.get(statement.id);
+    if (known === undefined) {
+      known = new Map();
+      this.#verified.set(statement.id, known);
     }
+    const held = known.get(signer);
+    if (held !== undefined && Buffer.compare(held, signature) === 0) return true;
+    const key = publicKeys[signer];
+    if (key === undefined || !verifier.verify(Uint8Array.from(signature), statement.message, key)) return false;
+    if (held !== undefined) return true;
+    this.signatures++;
+    known.set(signer, signature);
+    if (statement.kind === 'X') {
+      const stake = (this.#nullifying.get(statement.view) ?? 0) + stakes[signer]!;
+      this.#nullifying.set(statement.view, stake);
+    }
+    const crime = this.#evidence.add(signer, statement);
+    if (crime !== undefined && !guilty.has(signer)) this.violation(`validator ${signer} ${crime}`);
+    return true;
   }
 
   /** A certificate that an honest machine sent. */
-  certificate(certificate: Certificate): void {
-    const { view, kind, what } = this.#describe(certificate.subject);
-    const bitmap = Buffer.from(certificate.signers).toString('hex');
-    const id = createHash('sha256')
-      .update(`${kind}/${view}/${what}/${bitmap}/`)
-      .update(Buffer.concat(certificate.signatures))
-      .digest('hex');
-    if (this.#checked.has(id)) return;
-    this.#checked.add(id);
+  certificate(bytes: Uint8Array): void {
+    if (this.#seen.has(bytes)) return;
+    this.#seen.add(bytes);
+    const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('latin1');
+    if (this.#judged.has(text)) return;
+    this.#judged.add(text);
+    const certificate = this.#reading.certificate(bytes);
+    const { kind, view, id } = certificate.statement;
     this.#checkSigners(certificate, `${kind}(${view})`);
     const facts = this.#views.get(view) ?? { notarized: new Set(), finalized: new Set(), nullified: false };
     this.#views.set(view, facts);
     if (kind === 'X') facts.nullified = true;
-    else facts[kind === 'N' ? 'notarized' : 'finalized'].add(what);
-    if (facts.notarized.size > 1) this.violation(`two notarizations in view ${view}`);
-    if (facts.finalized.size > 1) this.violation(`two finalizations in view ${view}`);
-    if (facts.nullified && facts.finalized.size > 0) this.violation(`X and F certificates in view ${view}`);
+    else facts[kind === 'N' ? 'notarized' : 'finalized'].add(id.slice(1));
+    if (facts.notarized.size > 1) this.breach(`two notarizations in view ${view}`);
+    if (facts.finalized.size > 1) this.breach(`two finalizations in view ${view}`);
+    if (facts.nullified && facts.finalized.size > 0) this.breach(`X and F certificates in view ${view}`);
     for (const finalized of facts.finalized) {
       if (facts.notarized.size > 0 && !facts.notarized.has(finalized)) {
-        this.violation(`view ${view} was notarized and finalised differently`);
+        this.breach(`view ${view} was notarized and finalised differently`);
       }
     }
   }
 
-  #checkSigners(certificate: Certificate, name: string): void {
-    const message = preimage(this.#genesisHash, certificate.subject);
+  #checkSigners({ statement, signers, signatures }: CertificateRead, name: string): void {
     let stake = 0;
-    let used = 0;
-    for (let i = 0; i < this.#stakes.length; i++) {
-      if ((certificate.signers[Math.floor(i / 8)]! >> (i % 8)) % 2 === 0) continue;
-      stake += this.#stakes[i]!;
-      if (!this.#verifier.verify(certificate.signatures[used++]!, message, this.#publicKeys[i]!)) {
-        this.violation(`${name} carries a wrong signature of ${i}`);
+    signers.forEach((signer, at) => {
+      const signature = signatures[at];
+      stake += this.#options.stakes[signer] ?? 0;
+      if (signature === undefined || !this.#signed(statement, signer, signature)) {
+        this.violation(`${name} carries a wrong signature of ${signer}`);
       }
-    }
-    if (stake <= (this.#total * 2) / 3 || used !== certificate.signatures.length) {
+    });
+    if (!isQuorum(stake, this.#total) || signers.length !== signatures.length) {
       this.violation(`${name} is signed by ${stake} of ${this.#total}`);
     }
   }
 
-  /** A machine holds this block final at this height. */
-  finalized(machine: string, height: number, proposal: Proposal, stateHash: string): void {
-    const id = `${Buffer.from(proposal.payload).toString('hex')}/${proposal.view}/${proposal.parentView}/${stateHash}`;
-    const known = this.#chain.get(height);
-    if (known === undefined) this.#chain.set(height, { id, proposal });
-    else if (known.id !== id)
-      this.violation(`${machine} finalised another block or state at height ${height}`);
-    const expected = (this.#heights.get(machine) ?? 0) + 1;
-    if (height !== expected) {
-      this.violation(`${machine} finalised height ${height} where ${expected} was due`);
+  /** An honest machine holds these two votes against a validator. */
+  accused(machine: string, signer: number, votes: readonly [Uint8Array, Uint8Array]): void {
+    if (!this.#options.guilty.has(signer)) this.violation(`${machine} holds evidence against honest ${signer}`);
+    const judge = new Evidence();
+    for (const bytes of votes) {
+      const vote = this.#reading.vote(bytes);
+      if (vote.signer !== signer || !this.#signed(vote.statement, signer, vote.signature)) {
+        this.violation(`${machine} accuses ${signer} with a signature that is not its own`);
+      }
+      judge.add(signer, vote.statement);
     }
+    if (!judge.guilty.has(signer)) this.violation(`${machine} accuses ${signer} with votes that go together`);
+  }
+
+  /** An honest machine cuts off another one. */
+  offended(machine: string, other: string, honest: boolean, offence: string): void {
+    if (honest) this.violation(`${machine} accuses ${other} of ${offence}`);
+  }
+
+  /** A machine holds this block final at this height. */
+  finalized(
+    machine: string,
+    height: number,
+    proposal: { readonly view: number; readonly parentView: number; readonly payload: Uint8Array },
+    stateHash: string,
+  ): void {
+    this.#version++;
+    const { view, parentView } = proposal;
+    const id = `${Buffer.from(proposal.payload).toString('hex')}/${view}/${parentView}/${stateHash}`;
+    const known = this.#chain.get(height);
+    if (known === undefined) {
+      this.#chain.set(height, { id, view, parentView });
+      this.#highest = Math.max(this.#highest, height);
+      const parent = this.#chain.get(height - 1)?.view ?? 0;
+      if (parentView !== parent) this.breach(`height ${height} stands on view ${parentView}, not on ${parent}`);
+    } else if (known.id !== id) this.breach(`${machine} finalised another block or state at height ${height}`);
+    const expected = (this.#heights.get(machine) ?? 0) + 1;
+    if (height !== expected) this.breach(`${machine} finalised height ${height} where ${expected} was due`);
     this.#heights.set(machine, height);
   }
 
@@ -135,41 +216,21 @@ export class Oracle {
     return this.#heights.get(machine) ?? 0;
   }
 
-  /** Once a run is over: every view that a finalised block skips was nullified, and nothing else was. */
+  /** Once a run is over: every view that a finalised block skips was nullified, and broken safety left evidence. */
   finish(): void {
-    let parentView = 0;
-    for (let height = 1; this.#chain.has(height); height++) {
-      const { proposal } = this.#chain.get(height)!;
-      if (proposal.parentView !== parentView) {
-        this.violation(`height ${height} stands on view ${proposal.parentView}, not on ${parentView}`);
+    const { excess, guilty, stakes } = this.#options;
+    for (const [height, { view: end, parentView }] of this.#chain) {
+      for (let view = parentView + 1; view < end; view++) {
+        const certified = this.#views.get(view)?.nullified === true;
+        if (certified || isQuorum(this.#nullifying.get(view) ?? 0, this.#total)) continue;
+        this.breach(`height ${height} skips view ${view}, which nobody nullified`);
       }
-      for (let view = parentView + 1; view < proposal.view; view++) {
-        if (this.#views.get(view)?.nullified !== true) {
-          this.violation(`height ${height} skips view ${view}, which nobody nullified`);
-        }
-      }
-      parentView = proposal.view;
+    }
+    if (!excess || this.#breaches === 0) return;
+    let stake = 0;
+    for (const signer of this.#evidence.guilty) if (guilty.has(signer)) stake += stakes[signer]!;
+    if (3 * stake <= this.#total) {
+      this.violation(`safety was broken and the evidence weighs ${stake} of ${this.#total}`);
     }
   }
-}
-
-function preimage(genesisHash: Uint8Array, subject: Subject): Uint8Array {
-  const number = (value: number): Buffer => {
-    const out = Buffer.alloc(8);
-    out.writeBigUInt64BE(BigInt(value));
-    return out;
-  };
-  const head = [Buffer.from('kryder/vote/1'), genesisHash];
-  if (!('proposal' in subject)) {
-    return Buffer.concat([...head, number(subject.epoch), Buffer.of(2), number(subject.view)]);
-  }
-  const { epoch, view, parentView, payload } = subject.proposal;
-  return Buffer.concat([
-    ...head,
-    number(epoch),
-    Buffer.of(subject.kind),
-    number(view),
-    number(parentView),
-    payload,
-  ]);
 }

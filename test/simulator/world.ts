@@ -5,7 +5,9 @@
 import { type Bytes, utf8 } from '../../src/codec/bytes.ts';
 import { sha256 } from '../../src/codec/hash.ts';
 import { createValidatorSet } from '../../src/consensus/validator-set.ts';
-import { Adversary } from './adversary.ts';
+import { Counters } from './counters.ts';
+import { playFaults, type Stage } from './faults.ts';
+import { type Guilty, makeGuilty } from './guilty.ts';
 import { SimNetwork } from './network.ts';
 import { SimNode } from './node.ts';
 import { Oracle } from './oracle.ts';
@@ -14,198 +16,240 @@ import type { Scenario } from './scenario.ts';
 import { Scheduler } from './scheduler.ts';
 import { ed25519Scheme, keyedHashScheme } from './scheme.ts';
 import { Trace } from './trace.ts';
+import { Wire } from './wire.ts';
 
 /** What every machine has to finalise after the network has healed. */
 const DUE_FINALIZATIONS = 10;
-/** In at most so much virtual time, and so many views. */
+/** A run is not over before this view. */
+const LEAST_VIEWS = 50;
+/** In at most so much virtual time, and so many views; with clocks that are wrong, most leaders are of no use. */
 const PATIENCE = 90_000;
 const DUE_VIEWS = 120;
-const MAX_DISK_BYTES = 96 * 1024;
+const DUE_VIEWS_WRONG_CLOCKS = 240;
+/** How long a run in which safety may be lost is watched after healing. */
+const AFTERMATH = 4_000;
+/** Between two looks at memory and journal. */
+const BOUNDS_INTERVAL = 500;
 
 export interface RunResult {
   readonly seed: number;
+  readonly scenario: string;
   /** Height of the finalised chain. */
   readonly finalizations: number;
+  readonly views: number;
+  /** Virtual milliseconds. */
+  readonly duration: number;
   readonly violations: readonly string[];
   /** Why there was no progress after healing, or undefined. */
   readonly stuck: string | undefined;
   readonly traceHash: string;
   readonly restarts: number;
   readonly missed: Readonly<Record<string, number>>;
+  /** Faults that were injected and what came of them, by name. */
+  readonly faults: Readonly<Record<string, number>>;
 }
 
 export async function runScenario(scenario: Scenario, print?: (line: string) => void): Promise<RunResult> {
-  const random = new Prng(`run ${scenario.seed}`);
-  const scheduler = new Scheduler();
-  const trace = new Trace(print);
-  const { stakes, guilty, adversary } = scenario;
-  const scheme = (scenario.scheme === 'hash' ? keyedHashScheme : ed25519Scheme)(stakes.length, 'simulated');
-  const genesisHash: Bytes = sha256(utf8('simulated genesis'));
-  const validators = stakes.map((stake, index) => ({
-    publicKey: scheme.keys[index]!.publicKey,
-    stake: BigInt(stake),
-  }));
-  const set = createValidatorSet(0, sha256(utf8(`leaders ${scenario.seed}`)), validators);
-  const publicKeys = validators.map(({ publicKey }) => publicKey);
-  const oracle = new Oracle(publicKeys, stakes, genesisHash, scheme.verifier);
-  const network = new SimNetwork(scheduler, random.fork('network'), {
-    loss: scenario.loss,
-    duplication: scenario.duplication,
-    minDelay: 1,
-    maxDelay: scenario.maxDelay,
-  });
-  const suspects = new Set<string>();
-  const nodes: SimNode[] = [];
-  const addNode = (name: string, index: number, honest: boolean, follower: boolean): void => {
-    if (!honest) suspects.add(name);
-    const { timing } = scenario;
-    const node = new SimNode({
-      ...{ name, index, honest, follower, set, genesisHash, scheme, timing },
-      ...{ scheduler, network, oracle, trace, suspects, random: random.fork(name) },
+  const world = new World(scenario, print);
+  return world.run();
+}
+
+class World {
+  readonly #scenario: Scenario;
+  readonly #random: Prng;
+  readonly #scheduler = new Scheduler();
+  readonly #counters = new Counters();
+  readonly #trace: Trace;
+  readonly #oracle: Oracle;
+  readonly #network: SimNetwork;
+  readonly #nodes: SimNode[] = [];
+  readonly #honest: SimNode[] = [];
+  readonly #clocks: number[];
+  #guilty: Guilty | undefined;
+
+  constructor(scenario: Scenario, print: ((line: string) => void) | undefined) {
+    this.#scenario = scenario;
+    this.#random = new Prng(`run ${scenario.seed}`);
+    this.#trace = new Trace(print);
+    this.#clocks = [...scenario.clocks];
+    const { stakes, adversary, excess } = scenario;
+    const scheme = (scenario.scheme === 'hash' ? keyedHashScheme : ed25519Scheme)(stakes.length, 'simulated');
+    const genesisHash: Bytes = sha256(utf8('simulated genesis'));
+    const publicKeys = stakes.map((_, index) => scheme.keys[index]!.publicKey);
+    const validators = stakes.map((stake, index) => ({
+      publicKey: publicKeys[index]!,
+      stake: BigInt(stake),
+    }));
+    const set = createValidatorSet(0, sha256(utf8(`leaders ${scenario.seed}`)), validators);
+    const guilty = adversary === 'none' ? [] : [scenario.guilty, ...scenario.accomplices];
+    this.#oracle = new Oracle({
+      ...{ publicKeys, stakes, genesisHash, excess },
+      ...{ verifier: scheme.verifier, guilty: new Set(guilty) },
     });
-    nodes.push(node);
-    network.endpoints.push(node);
-  };
-  for (let index = 0; index < stakes.length; index++) {
-    if (index === guilty && adversary === 'conflicter') {
-      suspects.add(`a${index}`);
-      const key = scheme.keys[index]!;
-      network.endpoints.push(
-        new Adversary({
-          ...{ index, key, set, genesisHash, scheduler, network, trace, specialty: scenario.specialty },
-          random: random.fork('adversary'),
-        }),
-      );
-    } else {
-      const honest = index !== guilty || adversary !== 'twins';
-      addNode(`n${index}`, index, honest, false);
-      if (!honest) addNode(`t${index}`, index, false, false);
+    this.#network = new SimNetwork(
+      this.#scheduler,
+      this.#random.fork('network'),
+      {
+        loss: scenario.loss,
+        duplication: scenario.duplication,
+        minDelay: 1,
+        maxDelay: scenario.maxDelay,
+      },
+      this.#counters,
+    );
+    const suspects = new Set<string>();
+    const wire = new Wire(set);
+    const addNode = (name: string, index: number, honest: boolean, follower = false): void => {
+      const node = new SimNode({
+        ...{ name, index, honest, follower, set, genesisHash, scheme, suspects, wire },
+        ...{ timing: scenario.timing, scheduler: this.#scheduler, network: this.#network },
+        ...{ oracle: this.#oracle, trace: this.#trace, counters: this.#counters },
+        random: this.#random.fork(name),
+        clockError: () => this.#clocks[index] ?? 0,
+      });
+      if (honest) this.#honest.push(node);
+      else suspects.add(name);
+      this.#nodes.push(node);
+      this.#network.endpoints.push(node);
+    };
+    for (let index = 0; index < stakes.length; index++) {
+      if (!guilty.includes(index)) addNode(`n${index}`, index, true);
+      else if (adversary === 'twins') {
+        addNode(`n${index}`, index, false);
+        addNode(`t${index}`, index, false);
+      }
     }
+    if (adversary !== 'none' && adversary !== 'twins') {
+      this.#guilty = makeGuilty(adversary, {
+        ...{ set, genesisHash, scheduler: this.#scheduler, network: this.#network, trace: this.#trace },
+        ...{ timing: scenario.timing, specialty: scenario.specialty, random: this.#random.fork('adversary') },
+        indexes: guilty,
+        keys: guilty.map((index) => scheme.keys[index]!),
+      });
+      for (const seat of this.#guilty.seats) {
+        suspects.add(seat.name);
+        this.#network.endpoints.push(seat);
+      }
+    }
+    if (scenario.follower) addNode('f', stakes.length, true, true);
   }
-  if (scenario.follower) addNode('f', stakes.length, true, true);
-  const honestNodes = nodes.filter(({ name }) => !suspects.has(name));
-  const start = (node: SimNode): void => {
-    if (node.running) return;
+
+  async run(): Promise<RunResult> {
+    const [scenario, scheduler, oracle, network] = [
+      this.#scenario,
+      this.#scheduler,
+      this.#oracle,
+      this.#network,
+    ];
+    for (const node of this.#nodes) scheduler.after(this.#random.int(0, 50), () => node.start());
+    playFaults(scenario, this.#stage());
+    this.#watchBounds();
+    const broken = (): boolean => oracle.violations.length > 0;
+    await scheduler.run(scenario.trouble, broken);
+
+    this.#trace.add(scheduler.now(), 'healed');
+    network.heal();
+    for (const node of this.#nodes) {
+      node.disk.failPoint = undefined;
+      node.disk.full = false;
+      node.disk.slowness = 1;
+      this.#start(node);
+    }
+    const stuck = scenario.excess ? await this.#aftermath() : await this.#recover();
+    for (const node of this.#honest) node.checkBounds();
+    oracle.finish();
+    return this.#result(stuck);
+  }
+
+  #stage(): Stage {
+    const [scheduler, nodes] = [this.#scheduler, this.#nodes];
+    return {
+      ...{ scheduler, nodes, network: this.#network, counters: this.#counters, clocks: this.#clocks },
+      random: this.#random.fork('faults'),
+      start: (node) => this.#start(node),
+      later: (at, deed) => {
+        scheduler.after(at, () => {
+          if (scheduler.now() < this.#scenario.trouble) deed();
+        });
+      },
+      // Of validators the one with this index, of others any.
+      nodeOf: (index) => nodes.find((node) => node.index === index) ?? nodes[index % nodes.length]!,
+    };
+  }
+
+  #start(node: SimNode): void {
+    if (node.running || node.lost) return;
     node.restarts++;
     node.start();
-    if (random.chance(0.3)) scheduler.after(20, () => node.askForTip());
-  };
-  for (const node of nodes) scheduler.after(random.int(0, 50), () => node.start());
-  playFaults(scenario, { scheduler, network, nodes, random, start });
-  await scheduler.run(scenario.trouble, () => oracle.violations.length > 0);
-
-  trace.add(scheduler.now(), 'healed');
-  network.heal();
-  for (const node of nodes) {
-    node.disk.failPoint = undefined;
-    start(node);
+    if (this.#random.chance(0.3)) this.#scheduler.after(20, () => node.askForTip());
   }
-  const healedHeights = new Map(honestNodes.map(({ name }) => [name, oracle.heightOf(name)]));
-  const healedBase = oracle.finalizedHeight;
-  const healedView = Math.max(0, ...honestNodes.map(({ replica }) => replica?.view ?? 0));
-  const behind = (): SimNode[] =>
-    honestNodes.filter(
-      ({ name }) =>
-        oracle.heightOf(name) < healedBase + DUE_FINALIZATIONS ||
-        oracle.heightOf(name) < (healedHeights.get(name) ?? 0) + DUE_FINALIZATIONS,
+
+  #watchBounds(): void {
+    this.#scheduler.after(BOUNDS_INTERVAL, () => {
+      for (const node of this.#honest) node.checkBounds();
+      this.#watchBounds();
+    });
+  }
+
+  /** Waits for ten finalizations by every honest machine that can still run; tells what did not come. */
+  async #recover(): Promise<string | undefined> {
+    const oracle = this.#oracle;
+    const base = oracle.finalizedHeight;
+    const goals = new Map(
+      this.#honest.map(({ name }) => [name, Math.max(base, oracle.heightOf(name)) + DUE_FINALIZATIONS]),
     );
-  const viewNow = (): number => Math.max(0, ...honestNodes.map(({ replica }) => replica?.view ?? 0));
-  await scheduler.run(
-    scheduler.now() + PATIENCE,
-    () => oracle.violations.length > 0 || behind().length === 0,
-  );
-  const late = behind();
-  const views = viewNow() - healedView;
-  oracle.finish();
-  if (oracle.violations.length === 0) checkBounds(honestNodes, oracle);
-  const missed: Record<string, number> = {};
-  for (const node of honestNodes) {
-    for (const [reason, count] of node.missed) missed[reason] = (missed[reason] ?? 0) + count;
-  }
-  const stuck =
-    late.length > 0
-      ? `${late.map(({ name }) => `${name} at ${oracle.heightOf(name)}`).join(', ')} of ${oracle.finalizedHeight}`
-      : views > DUE_VIEWS
-        ? `${views} views for ${DUE_FINALIZATIONS} finalizations`
-        : undefined;
-  return {
-    seed: scenario.seed,
-    finalizations: oracle.finalizedHeight,
-    violations: oracle.violations,
-    stuck: oracle.violations.length > 0 ? undefined : stuck,
-    traceHash: trace.digest(),
-    restarts: nodes.reduce((sum, { restarts }) => sum + restarts, 0),
-    missed,
-  };
-}
-
-interface Stage {
-  readonly scheduler: Scheduler;
-  readonly network: SimNetwork;
-  readonly nodes: readonly SimNode[];
-  readonly random: Prng;
-  readonly start: (node: SimNode) => void;
-}
-
-function playFaults(scenario: Scenario, { scheduler, network, nodes, random, start }: Stage): void {
-  const nodeOf = (index: number): SimNode => nodes[index % nodes.length]!;
-  const later = (at: number, deed: () => void): void => {
-    scheduler.after(at, () => {
-      if (scheduler.now() < scenario.trouble) deed();
+    const healedView = oracle.highestView;
+    const behind = (): SimNode[] =>
+      this.#honest.filter(({ name, lost }) => !lost && oracle.heightOf(name) < goals.get(name)!);
+    let doneAt: number | undefined;
+    let version = -1;
+    await this.#scheduler.run(this.#scheduler.now() + PATIENCE, () => {
+      if (oracle.version === version) return false;
+      version = oracle.version;
+      if (oracle.violations.length > 0) return true;
+      if (doneAt === undefined && behind().length === 0) doneAt = oracle.highestView;
+      return doneAt !== undefined && oracle.highestView >= LEAST_VIEWS;
     });
-  };
-  for (const { at, node, downtime } of scenario.crashes) {
-    later(at, () => {
-      nodeOf(node).crash();
-      scheduler.after(downtime, () => start(nodeOf(node)));
-    });
-  }
-  for (const { at, node, operations, when, downtime } of scenario.failPoints) {
-    later(at, () => {
-      const target = nodeOf(node);
-      if (!target.running) return;
-      target.disk.failPoint = { countdown: operations, when };
-      const watch = (): void => {
-        if (!target.running) start(target);
-        else if (scheduler.now() < scenario.trouble) scheduler.after(downtime, watch);
-      };
-      scheduler.after(downtime, watch);
-    });
-  }
-  if (scenario.restartAllAt !== undefined) {
-    later(scenario.restartAllAt, () => {
-      for (const node of nodes) {
-        node.crash();
-        scheduler.after(random.int(5, 400), () => start(node));
-      }
-    });
-  }
-  for (const { at, lasts, oneWay } of scenario.partitions) {
-    later(at, () => {
-      const side = new Set(network.endpoints.filter(() => random.chance(0.5)).map(({ name }) => name));
-      for (const a of network.endpoints) {
-        for (const b of network.endpoints) {
-          if (side.has(a.name) && !side.has(b.name)) {
-            network.cut(a.name, b.name);
-            if (!oneWay) network.cut(b.name, a.name);
-          }
-        }
-      }
-      scheduler.after(lasts, () => network.reconnect());
-    });
-  }
-}
-
-function checkBounds(nodes: readonly SimNode[], oracle: Oracle): void {
-  for (const { name, replica, disk } of nodes) {
-    const metrics = replica?.metrics();
-    if (metrics === undefined) continue;
-    if (metrics.rounds > metrics.view - metrics.lastFinalized + 3) {
-      oracle.violation(
-        `${name} holds ${metrics.rounds} views from ${metrics.lastFinalized} to ${metrics.view}`,
-      );
+    if (oracle.violations.length > 0) return undefined;
+    const late = behind();
+    if (late.length > 0) {
+      return `${late.map(({ name }) => `${name} at ${oracle.heightOf(name)}`).join(', ')} of ${oracle.finalizedHeight}`;
     }
-    if (disk.totalBytes > MAX_DISK_BYTES)
-      oracle.violation(`${name} keeps ${disk.totalBytes} bytes of journal`);
+    const views = (doneAt ?? oracle.highestView) - healedView;
+    const due = this.#scenario.facets.clocks.endsWith('off') || this.#scenario.clockSteps.length > 0;
+    return views > (due ? DUE_VIEWS_WRONG_CLOCKS : DUE_VIEWS)
+      ? `${views} views for ${DUE_FINALIZATIONS} finalizations`
+      : undefined;
+  }
+
+  /** With more than a third of the stake dishonest nothing is promised but what the oracle watches. */
+  async #aftermath(): Promise<undefined> {
+    const oracle = this.#oracle;
+    const end = this.#scheduler.now() + AFTERMATH;
+    await this.#scheduler.run(end, () => oracle.violations.length > 0);
+  }
+
+  #result(stuck: string | undefined): RunResult {
+    const oracle = this.#oracle;
+    const missed: Record<string, number> = {};
+    for (const node of this.#honest) {
+      for (const [reason, count] of node.missed) missed[reason] = (missed[reason] ?? 0) + count;
+    }
+    for (const [deed, times] of this.#guilty?.deeds() ?? []) this.#counters.count(`deed: ${deed}`, times);
+    if (oracle.breaches > 0) this.#counters.count('runs with broken safety, above a third');
+    this.#trace.add(this.#scheduler.now(), `${this.#network.delivered} delivered, ${oracle.signatures} signatures`);
+    return {
+      seed: this.#scenario.seed,
+      scenario: this.#scenario.name,
+      finalizations: oracle.finalizedHeight,
+      views: oracle.highestView,
+      duration: Math.round(this.#scheduler.now()),
+      violations: oracle.violations,
+      stuck: oracle.violations.length > 0 ? undefined : stuck,
+      traceHash: this.#trace.digest(),
+      restarts: this.#nodes.reduce((sum, { restarts }) => sum + restarts, 0),
+      missed,
+      faults: this.#counters.toRecord(),
+    };
   }
 }
