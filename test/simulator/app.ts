@@ -36,6 +36,9 @@ export interface Block {
   readonly time?: number;
 }
 
+/** Of what is never called off. */
+const NEVER = new AbortController().signal;
+
 type DecodedBlock = Block & { readonly time: number };
 
 /** A block may be so much ahead of the clock of whoever verifies it; one that is further ahead waits. */
@@ -250,7 +253,7 @@ export class SimApp implements Application {
       const chain: { proposal: Proposal; body: Bytes }[] = [];
       let cursor = proposal;
       while (cursor.view > tip.view) {
-        const body = await this.#fetch(cursor.payload, undefined, new AbortController().signal);
+        const body = await this.#fetch(cursor.payload, undefined, NEVER);
         chain.unshift({ proposal: cursor, body });
         const block = decodeBlock(body);
         cursor = { epoch: 0, view: block.parentView, parentView: 0, payload: block.parentPayload };
@@ -297,7 +300,7 @@ export class SimApp implements Application {
       const missing: { payload: Bytes; block: DecodedBlock }[] = [];
       let cursor = payload;
       while (!this.#states.has(keyOf(cursor))) {
-        const body = await this.#fetch(cursor, undefined, new AbortController().signal);
+        const body = await this.#fetch(cursor, undefined, NEVER);
         const block = decodeBlock(body);
         missing.unshift({ payload: cursor, block });
         cursor = block.parentPayload;

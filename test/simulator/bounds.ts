@@ -15,7 +15,7 @@ const RECORD_BYTES = 384;
 const DEFAULT_RESEND = 1_000;
 const DEFAULT_STANDSTILL_BYTES = 262_144;
 
-export function certificateBytes(validators: number): number {
+function certificateBytes(validators: number): number {
   return 160 + Math.ceil(validators / 8) + SIGNATURE_BYTES * validators;
 }
 

@@ -9,11 +9,38 @@ import { Counters } from './counters.ts';
 import type { Prng } from './prng.ts';
 import type { Scheduler } from './scheduler.ts';
 
-interface File {
-  bytes: Uint8Array;
-  synced: number;
+/** Grows in place: a copy of the whole file an append would be most of what a run costs. */
+class File {
+  #buffer = new Uint8Array(0);
+  #length = 0;
+  synced = 0;
   /** What a file that is overwritten held when the machine last started. */
-  before?: Uint8Array;
+  before: Uint8Array | undefined;
+
+  get length(): number {
+    return this.#length;
+  }
+
+  /** A view that later writes change. */
+  get bytes(): Uint8Array {
+    return this.#buffer.subarray(0, this.#length);
+  }
+
+  replace(bytes: Uint8Array): void {
+    this.#buffer = bytes.slice();
+    this.#length = bytes.length;
+  }
+
+  write(at: number, bytes: Uint8Array): void {
+    const end = at + bytes.length;
+    if (end > this.#buffer.length) {
+      const grown = new Uint8Array(Math.max(end, 2 * this.#buffer.length));
+      grown.set(this.bytes);
+      this.#buffer = grown;
+    }
+    this.#buffer.set(bytes, at);
+    this.#length = Math.max(this.#length, end);
+  }
 }
 
 export const OPERATIONS = [
@@ -25,7 +52,7 @@ export const OPERATIONS = [
   'remove',
   'sync-directory',
 ] as const;
-export type Operation = (typeof OPERATIONS)[number];
+type Operation = (typeof OPERATIONS)[number];
 
 /** A death or a failure at one operation; after a death the operation never ends. */
 export interface FailPoint {
@@ -65,7 +92,7 @@ export class SimDisk {
 
   get totalBytes(): number {
     let sum = 0;
-    for (const { bytes } of this.#files.values()) sum += bytes.length;
+    for (const { length } of this.#files.values()) sum += length;
     return sum;
   }
 
@@ -94,7 +121,7 @@ export class SimDisk {
 
   /** The unsynced tail: all there, torn, lost, with bytes that nobody wrote, or as long as it was and empty. */
   #loseTail(file: File): void {
-    const unsynced = file.bytes.length - file.synced;
+    const unsynced = file.length - file.synced;
     const fate = this.#random.pick(['whole', 'torn', 'torn', 'lost', 'garbled', 'garbled', 'empty'] as const);
     const kept =
       fate === 'lost' ? 0 : fate === 'torn' || fate === 'garbled' ? this.#random.int(0, unsynced) : unsynced;
@@ -105,17 +132,17 @@ export class SimDisk {
       bytes[at]! ^= this.#random.int(1, 255);
     }
     if (unsynced > 0) this.counters.count(`unsynced tail ${fate}`);
-    file.bytes = bytes;
+    file.replace(bytes);
     file.synced = bytes.length;
   }
 
   /** Of a file that was overwritten: all of the new, some of it over the old, or none. */
   #settle(file: File, before: Uint8Array): void {
-    const kept = this.#random.chance(0.5) ? file.bytes.length : this.#random.int(0, file.bytes.length);
+    const kept = this.#random.chance(0.5) ? file.length : this.#random.int(0, file.length);
     const bytes = new Uint8Array(Math.max(kept, before.length));
     bytes.set(before);
     bytes.set(file.bytes.subarray(0, kept));
-    file.bytes = bytes;
+    file.replace(bytes);
     file.before = bytes;
   }
 
@@ -127,24 +154,24 @@ export class SimDisk {
     const newest = [...this.#files.keys()].filter((name) => SEGMENT.test(name)).sort().pop();
     const mark = this.#files.get(MARK)?.bytes;
     if (newest === undefined || mark === undefined || mark.length !== 32) return false;
-    const view = new DataView(mark.buffer, mark.byteOffset);
+    const view = new DataView(mark.buffer, mark.byteOffset, mark.length);
     const end = Number(view.getBigUint64(20));
     const file = this.#files.get(newest)!;
-    if (view.getUint32(8) !== Number(newest.slice(8)) || end > file.bytes.length) return false;
+    if (view.getUint32(8) !== Number(newest.slice(8)) || end > file.length) return false;
     if (kind === 'gone') {
       this.#files.delete(newest);
       this.#durable.delete(newest);
     } else {
-      const bytes = file.bytes.slice(0, kind === 'cut' ? this.#random.int(0, end - 1) : file.bytes.length);
+      const bytes = file.bytes.slice(0, kind === 'cut' ? this.#random.int(0, end - 1) : file.length);
       if (kind === 'flip') bytes[this.#random.int(0, end - 1)]! ^= 1 << this.#random.int(0, 7);
-      file.bytes = bytes;
+      file.replace(bytes);
       file.synced = Math.min(file.synced, bytes.length);
     }
     this.counters.count(`synced segment ${kind === 'flip' ? 'rotten' : kind}`);
     return true;
   }
 
-  /** True if the operation does not go on: the process died before it. Throws if it fails. */
+  /** The process dies at the operation, or the operation fails, which throws. */
   #strike(point: FailPoint, operation: Operation, effect: () => void, half: () => void): void {
     const { when, kill = false } = point;
     this.failPoint = undefined;
@@ -160,26 +187,23 @@ export class SimDisk {
   }
 
   #fileFor(name: string): File {
-    const held = this.#files.get(name) ?? { bytes: new Uint8Array(0), synced: 0 };
-    this.#files.set(name, held);
-    return held;
+    let file = this.#files.get(name);
+    if (file === undefined) {
+      file = new File();
+      this.#files.set(name, file);
+    }
+    return file;
   }
 
   #append(name: string, bytes: Uint8Array): void {
     const file = this.#fileFor(name);
-    const grown = new Uint8Array(file.bytes.length + bytes.length);
-    grown.set(file.bytes);
-    grown.set(bytes, file.bytes.length);
-    file.bytes = grown;
+    file.write(file.length, bytes);
   }
 
   #overwrite(name: string, bytes: Uint8Array): void {
     const file = this.#fileFor(name);
-    file.before ??= file.bytes;
-    const grown = new Uint8Array(Math.max(file.bytes.length, bytes.length));
-    grown.set(file.bytes);
-    grown.set(bytes);
-    file.bytes = grown;
+    file.before ??= file.bytes.slice();
+    file.write(0, bytes);
   }
 
   /** The disk as a process sees it, until the next crash. */
@@ -222,7 +246,7 @@ export class SimDisk {
     const part = (bytes: Uint8Array): Uint8Array => bytes.subarray(0, this.#random.int(0, bytes.length));
     return {
       list: () => look(() => [...this.#files.keys()].sort()),
-      size: (name) => look(() => file(name).bytes.length),
+      size: (name) => look(() => file(name).length),
       read: (name, offset, length) => look(() => file(name).bytes.slice(offset, offset + length)),
       append: (name, bytes) =>
         mutate(
@@ -247,13 +271,13 @@ export class SimDisk {
       truncate: (name, length) =>
         mutate('truncate', 0.5, () => {
           const held = file(name);
-          held.bytes = held.bytes.slice(0, length);
+          held.replace(held.bytes.subarray(0, length));
           held.synced = Math.min(held.synced, length);
         }),
       sync: (name) =>
         mutate('sync', 4, () => {
           const held = file(name);
-          held.synced = held.bytes.length;
+          held.synced = held.length;
         }),
       rename: (from, to) =>
         mutate('rename', 0.5, () => {

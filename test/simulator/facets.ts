@@ -3,9 +3,7 @@
  * stands for in numbers is drawn from the seed in scenario.ts. Further facets (epochs, joiners, slashes) are further
  * lists here.
  */
-import { GUILTY_KINDS, type GuiltyKind } from './guilty.ts';
-
-export type AdversaryKind = 'none' | 'twins' | GuiltyKind;
+import { ADVERSARIES as DISHONEST, type AdversaryKind } from './adversaries/catalogue.ts';
 
 const skewed = (count: number): number[] => {
   // One validator at 32 %, the others share the rest unequally.
@@ -30,7 +28,7 @@ export const COMMITTEES = {
   '150-skewed': skewed(150),
 } as const satisfies Readonly<Record<string, readonly number[]>>;
 
-export type CommitteeName = keyof typeof COMMITTEES;
+type CommitteeName = keyof typeof COMMITTEES;
 
 /** Of a hundred seeds in a row, 85 have a small committee, 13 one of ten and 2 one of 31; one in a thousand is smoke. */
 export const SIZES = {
@@ -48,13 +46,11 @@ export function sizeOf(seed: number): keyof typeof SIZES {
 
 /** Just under a third of the stake, unless the name says otherwise. */
 export const EXCESS = '-above-a-third';
-type Excess = `${'twins' | GuiltyKind}${typeof EXCESS}`;
+type Excess = `${Exclude<AdversaryKind, 'none'>}${typeof EXCESS}`;
 export type AdversaryFacet = AdversaryKind | Excess;
 
-const KINDS: readonly AdversaryKind[] = ['none', 'twins', ...GUILTY_KINDS];
-const EXCESSIVE = ['twins', ...GUILTY_KINDS].map((kind) => `${kind}${EXCESS}` as Excess);
-
-export const ADVERSARIES: readonly AdversaryFacet[] = [...KINDS, ...EXCESSIVE];
+export const EXCESSIVE: readonly Excess[] = DISHONEST.map((kind) => `${kind}${EXCESS}` as const);
+export const ADVERSARIES: readonly AdversaryFacet[] = ['none', ...DISHONEST, ...EXCESSIVE];
 export const NETWORKS = [
   'calm',
   'lossy',
@@ -76,9 +72,9 @@ export const DISKS = [
 ] as const;
 export const CLOCKS = ['true-clocks', 'one-clock-off', 'clocks-off', 'clock-steps'] as const;
 
-export type NetworkFacet = (typeof NETWORKS)[number];
-export type DiskFacet = (typeof DISKS)[number];
-export type ClockFacet = (typeof CLOCKS)[number];
+type NetworkFacet = (typeof NETWORKS)[number];
+type DiskFacet = (typeof DISKS)[number];
+type ClockFacet = (typeof CLOCKS)[number];
 
 export interface Facets {
   readonly committee: CommitteeName;

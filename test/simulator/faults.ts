@@ -65,7 +65,7 @@ function playFailPoints(scenario: Scenario, { scheduler, start, later, nodeOf }:
   for (const { at, node, operations, when, operation, kill, downtime } of scenario.failPoints) {
     later(at, () => {
       const target = nodeOf(node);
-      if (!target.running) return;
+      // One that is down dies while it starts.
       target.disk.failPoint = { countdown: operations, when, operation, kill };
       const watch = (): void => {
         if (!target.running) start(target);
@@ -76,7 +76,7 @@ function playFailPoints(scenario: Scenario, { scheduler, start, later, nodeOf }:
   }
 }
 
-function playDisks(scenario: Scenario, { scheduler, random, start, later, nodeOf }: Stage): void {
+function playDisks(scenario: Scenario, { scheduler, nodes, random, start, later, nodeOf }: Stage): void {
   for (const { at, node, lasts } of scenario.fullDisks) {
     later(at, () => {
       const target = nodeOf(node);
@@ -90,8 +90,9 @@ function playDisks(scenario: Scenario, { scheduler, random, start, later, nodeOf
   const { rot } = scenario;
   if (rot === undefined) return;
   later(rot.at, () => {
-    const target = nodeOf(rot.node);
-    if (!target.running) return;
+    // Nobody else's: with the dishonest together it must stay under a third.
+    const target = nodes.find(({ index }) => index === rot.node);
+    if (target === undefined || !target.running) return;
     target.rot(rot.kind);
     scheduler.after(random.int(20, 400), () => start(target));
   });

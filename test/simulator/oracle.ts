@@ -24,11 +24,7 @@ interface Final {
   readonly parentView: number;
 }
 
-export interface OracleOptions {
-  readonly publicKeys: readonly Uint8Array[];
-  readonly stakes: readonly number[];
-  readonly genesisHash: Uint8Array;
-  readonly verifier: SignatureVerifier;
+interface Dishonest {
   /** Indexes of the validators that keep no rules. */
   readonly guilty: ReadonlySet<number>;
   /** They hold more than a third of the stake. */
@@ -37,14 +33,19 @@ export interface OracleOptions {
 
 export class Oracle {
   readonly violations: string[] = [];
-  readonly #options: OracleOptions;
+  readonly #publicKeys: readonly Uint8Array[];
+  readonly #stakes: readonly number[];
+  readonly #verifier: SignatureVerifier;
+  readonly #dishonest: Dishonest | undefined;
+  /** Validators whose votes come from honest machines. */
+  readonly #senders = new Set<number>();
+  readonly #accused = new Set<number>();
   readonly #total: number;
   readonly #reading: Reading;
   readonly #evidence = new Evidence();
   readonly #views = new Map<number, Facts>();
-  /** Certificates that were judged: the very object, and its bytes. */
+  /** Certificates that were judged. */
   readonly #seen = new WeakSet<Uint8Array>();
-  readonly #judged = new Set<string>();
   /** Signatures that verified, by statement and signer. */
   readonly #verified = new Map<string, Map<number, Uint8Array>>();
   /** Stake behind X, by view, of signatures that were seen in votes or certificates. */
@@ -59,10 +60,30 @@ export class Oracle {
   /** Statements of guilty and honest validators that were seen signed. */
   signatures = 0;
 
-  constructor(options: OracleOptions) {
-    this.#options = options;
-    this.#total = options.stakes.reduce((sum, stake) => sum + stake, 0);
-    this.#reading = new Reading(options.genesisHash);
+  /** Without a list of the dishonest, whoever votes from an honest machine is held to the rules. */
+  constructor(
+    publicKeys: readonly Uint8Array[],
+    stakes: readonly number[],
+    genesisHash: Uint8Array,
+    verifier: SignatureVerifier,
+    dishonest?: Dishonest,
+  ) {
+    this.#publicKeys = publicKeys;
+    this.#stakes = stakes;
+    this.#verifier = verifier;
+    this.#dishonest = dishonest;
+    this.#total = stakes.reduce((sum, stake) => sum + stake, 0);
+    this.#reading = new Reading(genesisHash);
+  }
+
+  #isHonest(signer: number): boolean {
+    const { guilty } = this.#dishonest ?? {};
+    return guilty === undefined ? this.#senders.has(signer) : !guilty.has(signer);
+  }
+
+  /** Validators that an honest machine holds evidence against, ascending. */
+  get accusedValidators(): number[] {
+    return [...this.#accused].sort((a, b) => a - b);
   }
 
   /** Grows whenever something happened that may decide a run. */
@@ -90,7 +111,7 @@ export class Oracle {
 
   /** Something that must not happen unless more than a third of the stake is dishonest. */
   breach(text: string): void {
-    if (this.#options.excess) this.#breaches++;
+    if (this.#dishonest?.excess === true) this.#breaches++;
     else this.violation(text);
   }
 
@@ -103,6 +124,7 @@ export class Oracle {
   /** A vote that the honest validator with this index sent, on any machine, before or after any crash. */
   vote(index: number, bytes: Uint8Array): void {
     const { statement, signer, signature } = this.#reading.vote(bytes);
+    this.#senders.add(index);
     if (signer !== index) this.violation(`validator ${index} sends votes of ${signer}`);
     else if (!this.#signed(statement, signer, signature)) {
       this.violation(`the ${statement.id} of validator ${signer} carries a wrong signature`);
@@ -111,7 +133,6 @@ export class Oracle {
 
   /** True if the signature is right; its signer is then held to it. */
   #signed(statement: Statement, signer: number, signature: Uint8Array): boolean {
-    const { publicKeys, verifier, guilty, stakes } = this.#options;
     let known = this.#verified.get(statement.id);
     if (known === undefined) {
       known = new Map();
@@ -119,17 +140,18 @@ export class Oracle {
     }
     const held = known.get(signer);
     if (held !== undefined && Buffer.compare(held, signature) === 0) return true;
-    const key = publicKeys[signer];
-    if (key === undefined || !verifier.verify(Uint8Array.from(signature), statement.message, key)) return false;
+    const key = this.#publicKeys[signer];
+    if (key === undefined) return false;
+    if (!this.#verifier.verify(Uint8Array.from(signature), statement.message, key)) return false;
     if (held !== undefined) return true;
     this.signatures++;
     known.set(signer, signature);
     if (statement.kind === 'X') {
-      const stake = (this.#nullifying.get(statement.view) ?? 0) + stakes[signer]!;
+      const stake = (this.#nullifying.get(statement.view) ?? 0) + this.#stakes[signer]!;
       this.#nullifying.set(statement.view, stake);
     }
     const crime = this.#evidence.add(signer, statement);
-    if (crime !== undefined && !guilty.has(signer)) this.violation(`validator ${signer} ${crime}`);
+    if (crime !== undefined && this.#isHonest(signer)) this.violation(`validator ${signer} ${crime}`);
     return true;
   }
 
@@ -137,9 +159,6 @@ export class Oracle {
   certificate(bytes: Uint8Array): void {
     if (this.#seen.has(bytes)) return;
     this.#seen.add(bytes);
-    const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('latin1');
-    if (this.#judged.has(text)) return;
-    this.#judged.add(text);
     const certificate = this.#reading.certificate(bytes);
     const { kind, view, id } = certificate.statement;
     this.#checkSigners(certificate, `${kind}(${view})`);
@@ -161,7 +180,7 @@ export class Oracle {
     let stake = 0;
     signers.forEach((signer, at) => {
       const signature = signatures[at];
-      stake += this.#options.stakes[signer] ?? 0;
+      stake += this.#stakes[signer] ?? 0;
       if (signature === undefined || !this.#signed(statement, signer, signature)) {
         this.violation(`${name} carries a wrong signature of ${signer}`);
       }
@@ -173,7 +192,8 @@ export class Oracle {
 
   /** An honest machine holds these two votes against a validator. */
   accused(machine: string, signer: number, votes: readonly [Uint8Array, Uint8Array]): void {
-    if (!this.#options.guilty.has(signer)) this.violation(`${machine} holds evidence against honest ${signer}`);
+    this.#accused.add(signer);
+    if (this.#isHonest(signer)) this.violation(`${machine} holds evidence against honest ${signer}`);
     const judge = new Evidence();
     for (const bytes of votes) {
       const vote = this.#reading.vote(bytes);
@@ -218,7 +238,6 @@ export class Oracle {
 
   /** Once a run is over: every view that a finalised block skips was nullified, and broken safety left evidence. */
   finish(): void {
-    const { excess, guilty, stakes } = this.#options;
     for (const [height, { view: end, parentView }] of this.#chain) {
       for (let view = parentView + 1; view < end; view++) {
         const certified = this.#views.get(view)?.nullified === true;
@@ -226,9 +245,9 @@ export class Oracle {
         this.breach(`height ${height} skips view ${view}, which nobody nullified`);
       }
     }
-    if (!excess || this.#breaches === 0) return;
+    if (this.#breaches === 0) return;
     let stake = 0;
-    for (const signer of this.#evidence.guilty) if (guilty.has(signer)) stake += stakes[signer]!;
+    for (const signer of this.#evidence.guilty) if (!this.#isHonest(signer)) stake += this.#stakes[signer]!;
     if (3 * stake <= this.#total) {
       this.violation(`safety was broken and the evidence weighs ${stake} of ${this.#total}`);
     }

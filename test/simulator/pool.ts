@@ -45,7 +45,7 @@ export function serve(): void {
   });
 }
 
-export interface PoolOptions {
+interface PoolOptions {
   readonly from: number;
   /** The first seed that is not played. */
   readonly until: number;

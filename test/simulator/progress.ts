@@ -19,7 +19,7 @@ export interface Cell {
   findings: number;
 }
 
-export interface Finding {
+interface Finding {
   readonly seed: number;
   readonly scenario: string;
   readonly what: string;

@@ -4,20 +4,19 @@
  * gives the same run.
  */
 import type { Timing } from '../../src/consensus/host.ts';
-import { DEEDS, type Deed } from './adversary.ts';
-import type { FailPoint, Rot } from './disk.ts';
-import { OPERATIONS } from './disk.ts';
+import { ADVERSARIES as DISHONEST, type AdversaryKind } from './adversaries/catalogue.ts';
+import { DEEDS } from './adversaries/conflicter.ts';
+import { type FailPoint, OPERATIONS, type Rot } from './disk.ts';
 import {
   type AdversaryFacet,
-  type AdversaryKind,
   COMMITTEES,
   EXCESS,
+  EXCESSIVE,
   type Facets,
   nameOf,
   SIZES,
   sizeOf,
 } from './facets.ts';
-import { GUILTY_KINDS } from './guilty.ts';
 import { Prng } from './prng.ts';
 
 export interface Scenario {
@@ -27,8 +26,8 @@ export interface Scenario {
   readonly facets: Facets;
   readonly stakes: readonly number[];
   readonly adversary: AdversaryKind;
-  /** What the conflicter does whenever it leads; undefined for a mixture. */
-  readonly specialty: Deed | undefined;
+  /** What the adversary does whenever it leads, if its kind has a choice; undefined for a mixture. */
+  readonly specialty: string | undefined;
   /** Index of the adversary's validator. */
   readonly guilty: number;
   /** Its other validators. */
@@ -129,9 +128,9 @@ function facetsOf(seed: number, pins: Partial<Facets>): Facets {
   return {
     committee: draw('committee', SIZES[sizeOf(seed)]),
     adversary: draw<AdversaryFacet>('adversary', [
-      ...['none', 'none', 'twins', 'twins'].map((kind) => kind as 'none' | 'twins'),
-      ...GUILTY_KINDS.flatMap((kind) => [kind, kind, kind, kind]),
-      draw<AdversaryFacet>('excess', [`twins${EXCESS}`, ...GUILTY_KINDS.map((kind) => `${kind}${EXCESS}` as const)]),
+      ...DISHONEST.flatMap((kind) => [kind, kind]),
+      ...(['none', 'none', 'twins', 'conflicter', 'conflicter'] as const),
+      draw('excess', EXCESSIVE),
     ]),
     network: draw('network', [
       'calm',

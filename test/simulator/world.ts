@@ -5,9 +5,9 @@
 import { type Bytes, utf8 } from '../../src/codec/bytes.ts';
 import { sha256 } from '../../src/codec/hash.ts';
 import { createValidatorSet } from '../../src/consensus/validator-set.ts';
-import { Counters } from './counters.ts';
+import { createAdversary } from './adversaries/catalogue.ts';
+import { addCounts, Counters } from './counters.ts';
 import { playFaults, type Stage } from './faults.ts';
-import { type Guilty, makeGuilty } from './guilty.ts';
 import { SimNetwork } from './network.ts';
 import { SimNode } from './node.ts';
 import { Oracle } from './oracle.ts';
@@ -45,6 +45,10 @@ export interface RunResult {
   readonly traceHash: string;
   readonly restarts: number;
   readonly missed: Readonly<Record<string, number>>;
+  /** How often the adversary committed each of its misdeeds. */
+  readonly deeds: Readonly<Record<string, number>>;
+  /** Validators whose conflicting votes some honest machine holds, ascending. */
+  readonly evidence: readonly number[];
   /** Faults that were injected and what came of them, by name. */
   readonly faults: Readonly<Record<string, number>>;
 }
@@ -65,7 +69,7 @@ class World {
   readonly #nodes: SimNode[] = [];
   readonly #honest: SimNode[] = [];
   readonly #clocks: number[];
-  #guilty: Guilty | undefined;
+  readonly #seats: ReturnType<typeof createAdversary>;
 
   constructor(scenario: Scenario, print: ((line: string) => void) | undefined) {
     this.#scenario = scenario;
@@ -82,9 +86,9 @@ class World {
     }));
     const set = createValidatorSet(0, sha256(utf8(`leaders ${scenario.seed}`)), validators);
     const guilty = adversary === 'none' ? [] : [scenario.guilty, ...scenario.accomplices];
-    this.#oracle = new Oracle({
-      ...{ publicKeys, stakes, genesisHash, excess },
-      ...{ verifier: scheme.verifier, guilty: new Set(guilty) },
+    this.#oracle = new Oracle(publicKeys, stakes, genesisHash, scheme.verifier, {
+      guilty: new Set(guilty),
+      excess,
     });
     this.#network = new SimNetwork(
       this.#scheduler,
@@ -119,17 +123,15 @@ class World {
         addNode(`t${index}`, index, false);
       }
     }
-    if (adversary !== 'none' && adversary !== 'twins') {
-      this.#guilty = makeGuilty(adversary, {
-        ...{ set, genesisHash, scheduler: this.#scheduler, network: this.#network, trace: this.#trace },
-        ...{ timing: scenario.timing, specialty: scenario.specialty, random: this.#random.fork('adversary') },
-        indexes: guilty,
-        keys: guilty.map((index) => scheme.keys[index]!),
-      });
-      for (const seat of this.#guilty.seats) {
-        suspects.add(seat.name);
-        this.#network.endpoints.push(seat);
-      }
+    this.#seats = createAdversary(adversary, {
+      ...{ set, genesisHash, scheduler: this.#scheduler, network: this.#network, trace: this.#trace },
+      ...{ timing: scenario.timing, specialty: scenario.specialty, random: this.#random.fork('adversary') },
+      indexes: guilty,
+      keys: guilty.map((index) => scheme.keys[index]!),
+    });
+    for (const seat of this.#seats) {
+      suspects.add(seat.name);
+      this.#network.endpoints.push(seat);
     }
     if (scenario.follower) addNode('f', stakes.length, true, true);
   }
@@ -235,7 +237,12 @@ class World {
     for (const node of this.#honest) {
       for (const [reason, count] of node.missed) missed[reason] = (missed[reason] ?? 0) + count;
     }
-    for (const [deed, times] of this.#guilty?.deeds() ?? []) this.#counters.count(`deed: ${deed}`, times);
+    const deeds: Record<string, number> = {};
+    // The seats of one adversary may share their list.
+    for (const list of new Set(this.#seats.map((seat) => seat.deeds))) {
+      addCounts(deeds, Object.fromEntries(list));
+    }
+    for (const [deed, times] of Object.entries(deeds)) this.#counters.count(`deed: ${deed}`, times);
     if (oracle.breaches > 0) this.#counters.count('runs with broken safety, above a third');
     this.#trace.add(this.#scheduler.now(), `${this.#network.delivered} delivered, ${oracle.signatures} signatures`);
     return {
@@ -249,6 +256,8 @@ class World {
       traceHash: this.#trace.digest(),
       restarts: this.#nodes.reduce((sum, { restarts }) => sum + restarts, 0),
       missed,
+      deeds,
+      evidence: oracle.accusedValidators,
       faults: this.#counters.toRecord(),
     };
   }

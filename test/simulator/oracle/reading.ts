@@ -3,7 +3,7 @@
  * own: nothing here calls the code under test. Written from docs/protocol.md.
  */
 
-export type Kind = 'N' | 'X' | 'F';
+type Kind = 'N' | 'X' | 'F';
 
 export interface Statement {
   readonly kind: Kind;
@@ -19,7 +19,7 @@ export interface Statement {
   readonly id: string;
 }
 
-export interface VoteRead {
+interface VoteRead {
   readonly statement: Statement;
   readonly signer: number;
   readonly signature: Uint8Array;

@@ -3,9 +3,9 @@
  * key: votes for every proposal, for nullification and for finalization at once, and, where it leads,
  * conflicting, stale, poisoned or bodiless proposals. It cannot sign for others.
  */
-import type { Bytes } from '../../src/codec/bytes.ts';
-import { decodeCertificate, encodeCertificate } from '../../src/consensus/certificate.ts';
-import { leaderOf } from '../../src/consensus/leader.ts';
+import type { Bytes } from '../../../src/codec/bytes.ts';
+import { decodeCertificate, encodeCertificate } from '../../../src/consensus/certificate.ts';
+import { leaderOf } from '../../../src/consensus/leader.ts';
 import {
   FINALIZE,
   NOTARIZE,
@@ -13,16 +13,16 @@ import {
   type Proposal,
   type Subject,
   type ValidatorSet,
-} from '../../src/consensus/types.ts';
-import { decodeVote, encodeVote, subjectView, voteMessage } from '../../src/consensus/vote.ts';
-import type { SigningKey } from '../../src/crypto/interfaces.ts';
-import { decodeBlock, encodeBlock, GENESIS, payloadOf } from './app.ts';
-import type { Endpoint, Message, SimNetwork } from './network.ts';
-import type { Prng } from './prng.ts';
-import type { Scheduler } from './scheduler.ts';
-import type { Trace } from './trace.ts';
+} from '../../../src/consensus/types.ts';
+import { decodeVote, encodeVote, subjectView, voteMessage } from '../../../src/consensus/vote.ts';
+import type { SigningKey } from '../../../src/crypto/interfaces.ts';
+import { decodeBlock, encodeBlock, GENESIS, payloadOf } from '../app.ts';
+import type { Endpoint, Message, SimNetwork } from '../network.ts';
+import type { Prng } from '../prng.ts';
+import type { Scheduler } from '../scheduler.ts';
+import type { Trace } from '../trace.ts';
 
-export interface AdversaryOptions {
+interface ConflicterOptions {
   readonly index: number;
   readonly key: SigningKey;
   readonly set: ValidatorSet;
@@ -32,10 +32,10 @@ export interface AdversaryOptions {
   readonly random: Prng;
   readonly trace: Trace;
   /** All that it does as leader; undefined for any of it. */
-  readonly specialty: Deed | undefined;
+  readonly specialty: string | undefined;
 }
 
-export type Deed = 'equivocate' | 'stale-parent' | 'poison' | 'withhold' | 'impossible-parent' | 'silence';
+type Deed = 'equivocate' | 'stale-parent' | 'poison' | 'withhold' | 'impossible-parent' | 'silence';
 export const DEEDS: readonly Deed[] = [
   'equivocate',
   'equivocate',
@@ -46,10 +46,10 @@ export const DEEDS: readonly Deed[] = [
   'silence',
 ];
 
-export class Adversary implements Endpoint {
+export class Conflicter implements Endpoint {
   readonly name: string;
   readonly index: number;
-  readonly #options: AdversaryOptions;
+  readonly #options: ConflicterOptions;
   readonly #bodies = new Map<string, Bytes>();
   /** Notarized or proposed blocks, newest last. */
   readonly #known: Proposal[] = [GENESIS];
@@ -59,7 +59,7 @@ export class Adversary implements Endpoint {
   readonly deeds = new Map<string, number>();
   #view = 1;
 
-  constructor(options: AdversaryOptions) {
+  constructor(options: ConflicterOptions) {
     this.#options = options;
     this.index = options.index;
     this.name = `a${options.index}`;
@@ -149,7 +149,7 @@ export class Adversary implements Endpoint {
     const { set, random, scheduler, trace } = this.#options;
     if (this.#led.has(view) || leaderOf(set, view) !== this.index) return;
     this.#led.add(view);
-    const deed = this.#options.specialty ?? random.pick(DEEDS);
+    const deed = DEEDS.find((known) => known === this.#options.specialty) ?? random.pick(DEEDS);
     // A stale parent has its best chance before its sibling is final.
     scheduler.after(deed === 'stale-parent' ? 0 : random.int(0, 250), () => {
       trace.add(scheduler.now(), `${this.name} leads ${view}: ${deed}`);
