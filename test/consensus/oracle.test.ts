@@ -62,7 +62,11 @@ describe('the oracle of the simulator', () => {
 
   it('sees certificates with too little stake, with wrong signatures, and those that exclude each other', () => {
     const whole = members.certificate(X(5), [0, 1, 2]);
-    const thin: Certificate = { ...whole, signers: Uint8Array.of(3), signatures: whole.signatures.slice(0, 2) };
+    const thin: Certificate = {
+      ...whole,
+      signers: Uint8Array.of(3),
+      signatures: whole.signatures.slice(0, 2),
+    };
     const misplaced: Certificate = { ...whole, subject: X(6) };
     const judge = oracle();
     judge.certificate(encodeCertificate(thin));

@@ -80,7 +80,7 @@ describe('the seeded simulator', () => {
   });
 
   it('lets a process die at every fail point of the journal and at every fsync', async () => {
-    const { findings, faults } = await play(seeds(30), '4-equal/none/calm/fail-points/true-clocks');
+    const { findings, faults } = await play(seeds(40), '4-equal/none/calm/fail-points/true-clocks');
     expect(findings).toEqual([]);
     const named = FAIL_POINTS.filter((point) => point.startsWith('journal.')).map((point) =>
       point.slice('journal.'.length).replace('-', ' '),

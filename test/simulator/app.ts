@@ -200,9 +200,7 @@ export class SimApp implements Application {
     }
     while (block.time > this.#wallClock() + TIME_TOLERANCE) {
       if (signal.aborted) return new Promise(() => undefined);
-      await this.#world.scheduler.sleep(
-        Math.min(200, block.time - this.#wallClock() - TIME_TOLERANCE) + 1,
-      );
+      await this.#world.scheduler.sleep(Math.min(200, block.time - this.#wallClock() - TIME_TOLERANCE) + 1);
     }
     return { outcome: 'valid', body };
   }

@@ -128,7 +128,9 @@ export class SimDisk {
     const bytes = file.bytes.slice(0, file.synced + kept);
     if (fate === 'empty') bytes.fill(0, file.synced);
     if (fate === 'garbled' && kept > 0) {
-      const at = this.#random.chance(0.5) ? bytes.length - 1 : this.#random.int(file.synced, bytes.length - 1);
+      const at = this.#random.chance(0.5)
+        ? bytes.length - 1
+        : this.#random.int(file.synced, bytes.length - 1);
       bytes[at]! ^= this.#random.int(1, 255);
     }
     if (unsynced > 0) this.counters.count(`unsynced tail ${fate}`);
@@ -151,7 +153,10 @@ export class SimDisk {
    * short, or one that is gone. False if the mark vouches for nothing there, as in the middle of a rotation.
    */
   rot(kind: Rot): boolean {
-    const newest = [...this.#files.keys()].filter((name) => SEGMENT.test(name)).sort().pop();
+    const newest = [...this.#files.keys()]
+      .filter((name) => SEGMENT.test(name))
+      .sort()
+      .pop();
     const mark = this.#files.get(MARK)?.bytes;
     if (newest === undefined || mark === undefined || mark.length !== 32) return false;
     const view = new DataView(mark.buffer, mark.byteOffset, mark.length);

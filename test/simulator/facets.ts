@@ -3,7 +3,7 @@
  * stands for in numbers is drawn from the seed in scenario.ts. Further facets (epochs, joiners, slashes) are further
  * lists here.
  */
-import { ADVERSARIES as DISHONEST, type AdversaryKind } from './adversaries/catalogue.ts';
+import { type AdversaryKind, ADVERSARIES as DISHONEST } from './adversaries/catalogue.ts';
 
 const skewed = (count: number): number[] => {
   // One validator at 32 %, the others share the rest unequally.
@@ -40,7 +40,7 @@ export const SIZES = {
 
 export function sizeOf(seed: number): keyof typeof SIZES {
   if (seed % 1_000 === 500) return 'smoke';
-  const place = (seed % 100) * 37 % 100;
+  const place = ((seed % 100) * 37) % 100;
   return place < 85 ? 'small' : place < 98 ? 'ten' : 'large';
 }
 
@@ -51,15 +51,7 @@ export type AdversaryFacet = AdversaryKind | Excess;
 
 export const EXCESSIVE: readonly Excess[] = DISHONEST.map((kind) => `${kind}${EXCESS}` as const);
 export const ADVERSARIES: readonly AdversaryFacet[] = ['none', ...DISHONEST, ...EXCESSIVE];
-export const NETWORKS = [
-  'calm',
-  'lossy',
-  'doubling',
-  'partitions',
-  'one-way',
-  'slow-node',
-  'storm',
-] as const;
+export const NETWORKS = ['calm', 'lossy', 'doubling', 'partitions', 'one-way', 'slow-node', 'storm'] as const;
 export const DISKS = [
   'sound',
   'crashes',

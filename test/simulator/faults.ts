@@ -44,7 +44,10 @@ export function playFaults(scenario: Scenario, stage: Stage): void {
   }
 }
 
-function playCrashes(scenario: Scenario, { scheduler, nodes, random, counters, start, later, nodeOf }: Stage): void {
+function playCrashes(
+  scenario: Scenario,
+  { scheduler, nodes, random, counters, start, later, nodeOf }: Stage,
+): void {
   for (const { at, node, downtime, kill } of scenario.crashes) {
     later(at, () => {
       nodeOf(node).crash(kill);
@@ -123,7 +126,9 @@ function playPartitions(scenario: Scenario, { scheduler, network, random, counte
 function sides({ excess }: Scenario, network: SimNetwork, random: Prng): Set<string> {
   const names = network.endpoints.map(({ name }) => name);
   if (!excess) return new Set(names.filter(() => random.chance(0.5)));
-  return new Set(names.filter((name) => (name.startsWith('t') ? false : twinned(name, names) || random.chance(0.5))));
+  return new Set(
+    names.filter((name) => (name.startsWith('t') ? false : twinned(name, names) || random.chance(0.5))),
+  );
 }
 
 function twinned(name: string, names: readonly string[]): boolean {

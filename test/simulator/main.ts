@@ -9,7 +9,14 @@ import { parseArgs } from 'node:util';
 import { isMainThread } from 'node:worker_threads';
 import { pinsOf } from './facets.ts';
 import { playSeeds, serve } from './pool.ts';
-import { addResult, loadProgress, newProgress, type Progress, readProgress, saveProgress } from './progress.ts';
+import {
+  addResult,
+  loadProgress,
+  newProgress,
+  type Progress,
+  readProgress,
+  saveProgress,
+} from './progress.ts';
 import { reportOf } from './report.ts';
 import { twinsCommand } from './twins/run.ts';
 
@@ -106,7 +113,8 @@ async function play(progress: Progress, { until, jobs, state, json, trace }: Pla
       addResult(progress, result);
       const { seed, violations, stuck } = result;
       const findings = [...violations, ...(stuck === undefined ? [] : [`stuck: ${stuck}`])];
-      if (!json) for (const what of findings) process.stdout.write(`seed ${seed} ${result.scenario}: ${what}\n`);
+      if (!json)
+        for (const what of findings) process.stdout.write(`seed ${seed} ${result.scenario}: ${what}\n`);
       const now = Date.now();
       if (now - told > PROGRESS_INTERVAL) {
         told = now;

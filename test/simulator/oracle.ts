@@ -225,8 +225,10 @@ export class Oracle {
       this.#chain.set(height, { id, view, parentView });
       this.#highest = Math.max(this.#highest, height);
       const parent = this.#chain.get(height - 1)?.view ?? 0;
-      if (parentView !== parent) this.breach(`height ${height} stands on view ${parentView}, not on ${parent}`);
-    } else if (known.id !== id) this.breach(`${machine} finalised another block or state at height ${height}`);
+      if (parentView !== parent)
+        this.breach(`height ${height} stands on view ${parentView}, not on ${parent}`);
+    } else if (known.id !== id)
+      this.breach(`${machine} finalised another block or state at height ${height}`);
     const expected = (this.#heights.get(machine) ?? 0) + 1;
     if (height !== expected) this.breach(`${machine} finalised height ${height} where ${expected} was due`);
     this.#heights.set(machine, height);

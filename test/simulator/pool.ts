@@ -21,7 +21,11 @@ const CHUNK = 4;
 /** Results that may wait for an earlier seed; a chunk of smoke runs takes as long as hundreds of others. */
 const WINDOW = 4_000;
 
-async function play(seed: number, pins: Partial<Facets>, print?: (line: string) => void): Promise<TimedResult> {
+async function play(
+  seed: number,
+  pins: Partial<Facets>,
+  print?: (line: string) => void,
+): Promise<TimedResult> {
   const before = process.cpuUsage();
   const started = performance.now();
   const result = await runScenario(scenarioOf(seed, pins), print);
@@ -123,7 +127,11 @@ class InOrder {
 
   take(results: readonly TimedResult[]): void {
     for (const result of results) this.#waiting.set(result.seed, result);
-    for (let result = this.#waiting.get(this.#due); result !== undefined; result = this.#waiting.get(this.#due)) {
+    for (
+      let result = this.#waiting.get(this.#due);
+      result !== undefined;
+      result = this.#waiting.get(this.#due)
+    ) {
       if (this.#over) return;
       this.#waiting.delete(this.#due++);
       this.#over = !this.#options.onResult(result);

@@ -24,7 +24,15 @@ function figures({ runs, views, finalizations, duration, seconds, findings }: Ce
   ];
 }
 
-const FIGURES = ['runs', 'views', 'finalizations', 'virtual hours', 'core seconds', 'runs a core second', 'findings'];
+const FIGURES = [
+  'runs',
+  'views',
+  'finalizations',
+  'virtual hours',
+  'core seconds',
+  'runs a core second',
+  'findings',
+];
 
 /** Markdown. */
 export function reportOf(progress: Progress): string {
@@ -42,7 +50,11 @@ export function reportOf(progress: Progress): string {
     }));
   };
   const committees = Object.keys(COMMITTEES);
-  const facet = (title: string, values: readonly string[], keys: (value: string) => readonly string[]): string[] => {
+  const facet = (
+    title: string,
+    values: readonly string[],
+    keys: (value: string) => readonly string[],
+  ): string[] => {
     const rows = values.flatMap((value) => {
       const cell = sum(keys(value));
       return cell === undefined ? [] : [[value, ...figures(cell)]];

@@ -4,7 +4,7 @@
  * gives the same run.
  */
 import type { Timing } from '../../src/consensus/host.ts';
-import { ADVERSARIES as DISHONEST, type AdversaryKind } from './adversaries/catalogue.ts';
+import { type AdversaryKind, ADVERSARIES as DISHONEST } from './adversaries/catalogue.ts';
 import { DEEDS } from './adversaries/conflicter.ts';
 import { type FailPoint, OPERATIONS, type Rot } from './disk.ts';
 import {
@@ -228,7 +228,7 @@ function networkOf(
       network === 'calm'
         ? random.pick([5, 30])
         : network === 'doubling'
-          ? random.pick([60, 150, 250])
+          ? random.pick([60, 150, 200])
           : random.pick([5, 30, 60, 150]),
     partitions,
     slow:
@@ -259,7 +259,7 @@ function diskOf(
       kill: random.chance(0.3),
     })),
     failPoints: [
-      ...list(disk === 'fail-points' || ruin, 2, 8 * more, () => ({
+      ...list(disk === 'fail-points' || ruin, 3, 10 * more, () => ({
         ...place(),
         operations: random.int(0, 3),
         when: random.pick(['before', 'during', 'after'] as const),

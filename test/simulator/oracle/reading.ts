@@ -98,9 +98,11 @@ export class Reading {
     const joined = cursor.binary();
     cursor.end();
     const signers: number[] = [];
-    for (let i = 0; i < 8 * bitmap.length; i++) if (Math.floor(bitmap[i >> 3]! / 2 ** (i % 8)) % 2 === 1) signers.push(i);
+    for (let i = 0; i < 8 * bitmap.length; i++)
+      if (Math.floor(bitmap[i >> 3]! / 2 ** (i % 8)) % 2 === 1) signers.push(i);
     const signatures: Uint8Array[] = [];
-    for (let at = 0; at < joined.length; at += SIGNATURE) signatures.push(joined.subarray(at, at + SIGNATURE));
+    for (let at = 0; at < joined.length; at += SIGNATURE)
+      signatures.push(joined.subarray(at, at + SIGNATURE));
     return { statement, signers, signatures };
   }
 
@@ -122,7 +124,15 @@ export class Reading {
     const hash = cursor.binary();
     const payload = hash.toString('hex');
     const message = Buffer.concat([...start, number(parentView), hash]);
-    return { kind, epoch, view, parentView, payload, message, id: `${kind}${epoch}/${view}/${parentView}/${payload}` };
+    return {
+      kind,
+      epoch,
+      view,
+      parentView,
+      payload,
+      message,
+      id: `${kind}${epoch}/${view}/${parentView}/${payload}`,
+    };
   }
 }
 
