@@ -1,52 +1,51 @@
 /**
- * Every kind of adversary, by the name that a scenario calls it. `createAdversary` gives the endpoints of one that acts
- * in a run; 'none' and 'twins' (production replicas with one key, which the world builds as it builds any machine) have
- * none of this sort.
+ * Every kind of adversary, by the name that a scenario calls it. `createAdversary` gives the endpoints of one
+ * that acts in a run; 'none' and 'twins' (production replicas with one key, which the world builds as it builds
+ * any machine) have none of this sort.
  */
-import type { Bytes } from '../../../src/codec/bytes.ts';
-import type { Timing } from '../../../src/consensus/host.ts';
-import type { ValidatorSet } from '../../../src/consensus/types.ts';
-import type { SigningKey } from '../../../src/crypto/interfaces.ts';
-import type { Endpoint, SimNetwork } from '../network.ts';
-import type { Prng } from '../prng.ts';
-import type { Scheduler } from '../scheduler.ts';
-import type { Trace } from '../trace.ts';
+import type { Adversary, AdversaryOptions, Seat } from './base.ts';
 import { Conflicter } from './conflicter.ts';
+import { Equivocator } from './equivocator.ts';
+import { Flooder } from './flooder.ts';
+import { Forger } from './forger.ts';
+import { Impersonator } from './impersonator.ts';
+import { InvalidBlock } from './invalid-block.ts';
+import { LateSender } from './late-sender.ts';
+import { Nuller } from './nuller.ts';
+import { NullifyOnly } from './nullify-only.ts';
+import { Outdated } from './outdated.ts';
+import { StaleParent } from './stale-parent.ts';
+import { SyncLiar } from './sync-liar.ts';
+import { Withholder } from './withholder.ts';
+import { WrongEpoch } from './wrong-epoch.ts';
 
-interface AdversaryOptions {
-  /** The validators that it holds. */
-  readonly indexes: readonly number[];
-  /** Their keys, in the same order. */
-  readonly keys: readonly SigningKey[];
-  readonly set: ValidatorSet;
-  readonly genesisHash: Bytes;
-  /** Of the honest machines. */
-  readonly timing: Timing;
-  readonly scheduler: Scheduler;
-  readonly network: SimNetwork;
-  readonly random: Prng;
-  readonly trace: Trace;
-  /** The one misdeed that it commits as a leader; undefined for any of them. */
-  readonly specialty?: string | undefined;
-}
+const ACTING = {
+  conflicter: Conflicter,
+  equivocator: Equivocator,
+  nuller: Nuller,
+  'nullify-only': NullifyOnly,
+  impersonator: Impersonator,
+  outdated: Outdated,
+  'wrong-epoch': WrongEpoch,
+  'stale-parent': StaleParent,
+  withholder: Withholder,
+  'invalid-block': InvalidBlock,
+  'late-sender': LateSender,
+  forger: Forger,
+  'sync-liar': SyncLiar,
+  flooder: Flooder,
+} as const satisfies Record<string, new (options: AdversaryOptions) => Adversary>;
 
-interface Seat extends Endpoint {
-  /** How often it committed each of its misdeeds. */
-  readonly deeds: ReadonlyMap<string, number>;
-}
-
-type ActingKind = 'conflicter';
+type ActingKind = keyof typeof ACTING;
 export type AdversaryKind = 'none' | 'twins' | ActingKind;
 
 /** All kinds but 'none'. */
-export const ADVERSARIES: readonly Exclude<AdversaryKind, 'none'>[] = ['twins', 'conflicter'];
+export const ADVERSARIES: readonly Exclude<AdversaryKind, 'none'>[] = [
+  'twins',
+  ...(Object.keys(ACTING) as ActingKind[]),
+];
 
 /** One endpoint for each of `options.indexes`, in that order. */
 export function createAdversary(kind: AdversaryKind, options: AdversaryOptions): readonly Seat[] {
-  if (kind === 'none' || kind === 'twins') return [];
-  const { indexes, keys, random, specialty, ...others } = options;
-  return indexes.map(
-    (index, at) =>
-      new Conflicter({ ...others, index, specialty, key: keys[at]!, random: random.fork(`${index}`) }),
-  );
+  return kind === 'none' || kind === 'twins' ? [] : new ACTING[kind](options).seats;
 }
