@@ -52,6 +52,7 @@ describe('the seeded simulator', () => {
       'build-failed',
       'certification-failed',
       'invalid-parent',
+      'invalid-proposal',
       'leader-equivocated',
       'leader-nullified',
       'no-proposal',
