@@ -400,7 +400,7 @@ export abstract class Adversary<Deed extends string = string> {
 }
 
 /** The subject of an encoded vote or certificate; undefined if it is not even that. */
-export function subjectOf(bytes: Bytes): Subject | undefined {
+function subjectOf(bytes: Bytes): Subject | undefined {
   try {
     return readSubject(new Reader(bytes), 2);
   } catch (error) {

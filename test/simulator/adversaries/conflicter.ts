@@ -8,7 +8,7 @@ import { subjectKey, subjectView } from '../../../src/consensus/vote.ts';
 import type { Endpoint, Message } from '../network.ts';
 import { Adversary, type Seat } from './base.ts';
 
-export type Deed = 'equivocate' | 'stale-parent' | 'poison' | 'withhold' | 'impossible-parent' | 'silence';
+type Deed = 'equivocate' | 'stale-parent' | 'poison' | 'withhold' | 'impossible-parent' | 'silence';
 /** As often as each is chosen. */
 export const DEEDS: readonly Deed[] = [
   'equivocate',

@@ -1,7 +1,7 @@
 /**
  * Lies to those who have fallen behind. Asked for a body it sends another one or noise, asked for a certificate
  * one of another view, a forged one or one with a broken signature, asked for its tip an old finalization or a
- * forged one of the far future. Unasked it votes in views far ahead and asks for views that will never be.
+ * forged one of the far future, at times unasked. It votes in views far ahead and asks for views that will never be.
  */
 import type { Bytes } from '../../../src/codec/bytes.ts';
 import type { CertificateQuery } from '../../../src/consensus/events.ts';
@@ -33,6 +33,7 @@ export class SyncLiar extends Adversary<
       this.did('far certificate');
       this.send(seat, victim, { kind: 'certificate', bytes: this.#farFinalization(view) });
     }
+    if (random.chance(0.2)) this.onTipRequest(victim, seat);
     if (!random.chance(0.3)) return;
     this.did('far queries', 3);
     for (const far of [0, view + 1_000, Number.MAX_SAFE_INTEGER]) {
@@ -74,6 +75,7 @@ export class SyncLiar extends Adversary<
 
   protected override onTipRequest(from: Endpoint, seat: Seat): void {
     const { random } = this;
+    // Asked or not: who takes an answer has to check it in any case.
     this.did('wrong tip');
     const old = this.certificate(FINALIZE, random.int(1, Math.max(1, this.finalView)));
     const notFinal = this.certificate(NOTARIZE, this.view - 1);
