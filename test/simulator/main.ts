@@ -2,12 +2,14 @@
  * `main [--seeds N] [--from S] [--scenario NAME] [--jobs J] [--state FILE] [--json] [--trace]`: plays seeds S … S+N−1 and
  * tells what went wrong. NAME pins facets of the scenarios, any number of them joined by slashes. With a state file a
  * series that was stopped goes on where it was; `--report` prints its tables. Exit status 0 only if nothing was found, 1
- * for findings, 2 for a wrong command.
+ * for findings, 2 for a wrong command. `main --mutants …` plays broken variants instead (mutants/run.ts), `main --twins …`
+ * twins (twins/run.ts).
  */
 import { availableParallelism } from 'node:os';
 import { parseArgs } from 'node:util';
 import { isMainThread } from 'node:worker_threads';
 import { pinsOf } from './facets.ts';
+import { runMutants } from './mutants/run.ts';
 import { playSeeds, serve } from './pool.ts';
 import {
   addResult,
@@ -26,6 +28,7 @@ const SAVE_INTERVAL = 15_000;
 /** A series with more findings than this says the same thing over and over. */
 const MOST_FINDINGS = 100;
 
+if (process.argv.includes('--mutants')) process.exit(await runMutants(process.argv.slice(2)));
 if (process.argv.includes('--twins')) process.exit(await twinsCommand(process.argv.slice(2)));
 if (isMainThread) await main();
 else serve();
