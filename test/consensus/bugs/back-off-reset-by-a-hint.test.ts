@@ -4,16 +4,17 @@
  */
 import { expect } from 'vitest';
 import { patch } from '../../simulator/mutants/mutant.ts';
+import { Bench, led } from '../bench.ts';
 import { F, N, proposal, X } from '../support.ts';
 import { against } from './against.ts';
-import { follower } from './bench.ts';
 import { code } from './code.ts';
 
 against('a back-off that is reset by a local hint', {
   module: 'code.ts',
   code,
   check: (given) => {
-    const bench = follower(given);
+    // So little stake that it never leads here.
+    const bench = new Bench(led([1, 2, 3], [1, 1_000, 1_000, 1_000]), 0, undefined, undefined, given);
     const wait = (view: number): number => {
       const before = bench.now;
       while (!bench.has(X(view))) bench.pass(1);

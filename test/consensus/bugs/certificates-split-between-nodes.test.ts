@@ -6,45 +6,46 @@
 import { expect } from 'vitest';
 import type { Certificate } from '../../../src/consensus/types.ts';
 import { patch } from '../../simulator/mutants/mutant.ts';
-import type { Bench } from '../bench.ts';
+import { Bench, led } from '../bench.ts';
 import { N, proposal, X } from '../support.ts';
 import { against } from './against.ts';
-import { follower, p1 } from './bench.ts';
+import { p1 } from './bench.ts';
 import { code } from './code.ts';
 
 against('certificates that are split between nodes', {
   module: 'code.ts',
   code,
   check: (given) => {
-    const [left, right] = [follower(given, 0), follower(given, 3)];
+    const members = led([1, 2, 1, 2]);
+    const bench = (self: number): Bench => new Bench(members, self, undefined, undefined, given);
+    const others = (self: number): number[] => [0, 1, 2, 3].filter((other) => other !== self);
+    const nullify = (one: Bench, view: number): unknown => one.certificate(X(view), others(one.self!));
+    const [left, right] = [bench(0), bench(3)];
     left.certificate(N(p1), [1, 2, 3]);
     left.certified(p1);
-    right.certificate(X(1), [0, 1, 2]);
-    expect([left.engine.view, right.engine.view]).toEqual([2, 2]);
-    for (const bench of [left, right]) bench.out = [];
-    const sent = (bench: Bench): Certificate[] =>
-      bench.take('broadcast-certificate').map(({ certificate }) => certificate);
-    left.pass(7_000);
-    right.pass(7_000);
-    const [fromLeft, fromRight] = [sent(left), sent(right)];
-    for (const certificate of fromLeft) right.step({ type: 'certificate', certificate, peer: 'left' });
-    for (const certificate of fromRight) left.step({ type: 'certificate', certificate, peer: 'right' });
-    // Each can now vote for a block on either side of the split.
+    nullify(right, 1);
+    for (const one of [left, right]) {
+      nullify(one, 2);
+      one.out = [];
+      one.pass(7_000);
+    }
+    expect([left.engine.view, right.engine.view]).toEqual([3, 3]);
+    const [fromLeft, fromRight] = [left, right].map((one): Certificate[] =>
+      one.take('broadcast-certificate').map(({ certificate }) => certificate),
+    );
+    for (const certificate of fromLeft!) right.step({ type: 'certificate', certificate, peer: 'left' });
+    for (const certificate of fromRight!) left.step({ type: 'certificate', certificate, peer: 'right' });
     expect(right.take('certify')).toMatchObject([{ proposal: p1 }]);
     right.certified(p1);
-    left.certificate(X(2), [1, 2, 3]);
-    right.certificate(X(2), [0, 1, 2]);
-    for (const bench of [left, right]) {
-      bench.propose(proposal(3, 0));
-      expect(bench.take('verify').map(({ proposal: asked }) => asked.view)).toContain(3);
+    // Each can now vote for a block on either side of the split.
+    for (const parent of [0, 1]) {
+      for (const one of [left, right]) {
+        const restarted = one.restart();
+        nullify(restarted, 3);
+        restarted.propose(proposal(4, parent));
+        expect(restarted.take('verify').map(({ proposal: asked }) => asked.view)).toEqual([4]);
+      }
     }
-    const other = follower(given, 3);
-    other.certificate(X(1), [0, 1, 2]);
-    for (const certificate of fromLeft) other.step({ type: 'certificate', certificate, peer: 'left' });
-    other.certified(p1);
-    other.certificate(X(2), [0, 1, 2]);
-    other.propose(proposal(3, 1));
-    expect(other.take('verify').map(({ proposal: asked }) => asked.view)).toContain(3);
   },
   bugs: {
     'certificates of views that were left are not sent again': [

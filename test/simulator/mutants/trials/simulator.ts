@@ -32,8 +32,12 @@ function invariantOf(violation: string): string {
   return known?.[1] ?? violation.replaceAll(/\d+/g, '#').slice(0, 80);
 }
 
+/** Where committee or adversary are changed, what a seed says of the adversary's other validators holds no longer. */
+const ALONE = { accomplices: [], excess: false };
+
 export async function run(seed: number, changes: Partial<Scenario>): Promise<Finding | undefined> {
-  const { violations, stuck } = await runScenario({ ...scenarioOf(seed), ...changes });
+  const alone = changes.stakes === undefined && changes.adversary === undefined ? {} : ALONE;
+  const { violations, stuck } = await runScenario({ ...scenarioOf(seed), ...alone, ...changes });
   const first = violations[0];
   if (first !== undefined) return { invariant: invariantOf(first), detail: first };
   if (stuck !== undefined) {
