@@ -14,7 +14,8 @@ const one = Uint8Array.of(1);
 const many = (count: number) => Array.from({ length: count }, () => one);
 const instead = (find: string, replace: string): Patch => ({ file: 'node/requests.ts', find, replace });
 const bounded = (what: Parameters<typeof encodeRangeAnswer>[0]) => ({
-  take: (decode: typeof code.decodeRangeAnswer) => (): unknown => decode(encodeRangeAnswer(what), MAX_BLOCK_BYTES),
+  take: (decode: typeof code.decodeRangeAnswer) => (): unknown =>
+    decode(encodeRangeAnswer(what), MAX_BLOCK_BYTES),
 });
 
 against('more blocks in an answer than its window (#558)', {

@@ -51,9 +51,15 @@ against('a back-off that is reset by a local hint', {
         'state.leaderDeadline = now + pacing.leaderTimeout(view, by?.subject.kind === NOTARIZE ? view : floor);',
       ),
     ],
-    'there is no back-off': [patch('engine/pacing.ts', 'return Math.min(8, factor);', 'return Math.min(1, factor);')],
+    'there is no back-off': [
+      patch('engine/pacing.ts', 'return Math.min(8, factor);', 'return Math.min(1, factor);'),
+    ],
     'a finalization does not end it': [
-      patch('engine/pacing.ts', 'for (let k = view - lastFinal - 2;', 'for (let k = view + 0 * lastFinal - 2;'),
+      patch(
+        'engine/pacing.ts',
+        'for (let k = view - lastFinal - 2;',
+        'for (let k = view + 0 * lastFinal - 2;',
+      ),
     ],
   },
 });

@@ -41,7 +41,11 @@ against('a finalization of the same place in another epoch', {
         'if (subjectEpoch(subject) !== state.options.set.epoch || view < floor || view === 0) return false;',
         'if (subjectEpoch(subject) < 0 || view < floor || view === 0) return false;',
       ),
-      patch('certificate.ts', 'if (subjectEpoch(subject) !== set.epoch) {', 'if (subjectEpoch(subject) < 0) {'),
+      patch(
+        'certificate.ts',
+        'if (subjectEpoch(subject) !== set.epoch) {',
+        'if (subjectEpoch(subject) < 0) {',
+      ),
     ],
   },
 });
@@ -50,7 +54,12 @@ against('a block of an epoch that is not this one', {
   module: 'blocks-code.ts',
   code: blocksCode,
   check: ({ checkHeader }) => {
-    const parent = { hash: header.parent, height: header.height - 1, view: header.parentView, time: header.time - 1 };
+    const parent = {
+      hash: header.parent,
+      height: header.height - 1,
+      view: header.parentView,
+      time: header.time - 1,
+    };
     const check = (change: Partial<typeof header>) => (): void =>
       checkHeader({ ...header, ...change }, parent, set, validatorSetHash(set));
     expect(check({})).not.toThrow();
@@ -60,8 +69,16 @@ against('a block of an epoch that is not this one', {
   },
   bugs: {
     'its epoch is not compared': [
-      { file: 'chain/rules.ts', find: 'if (header.epoch !== set.epoch) refuse(', replace: 'if (header.epoch < 0) refuse(' },
-      { file: 'chain/header.ts', find: 'if (h.epoch !== 0 || !isZero(h.vrfOutput)', replace: 'if (!isZero(h.vrfOutput)' },
+      {
+        file: 'chain/rules.ts',
+        find: 'if (header.epoch !== set.epoch) refuse(',
+        replace: 'if (header.epoch < 0) refuse(',
+      },
+      {
+        file: 'chain/header.ts',
+        find: 'if (h.epoch !== 0 || !isZero(h.vrfOutput)',
+        replace: 'if (!isZero(h.vrfOutput)',
+      },
     ],
     'it may name the set of an epoch to come': [
       { file: 'chain/header.ts', find: ' || !isZero(h.nextValidatorsHash)) {', replace: ') {' },

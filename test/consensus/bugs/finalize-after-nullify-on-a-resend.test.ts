@@ -5,11 +5,11 @@
 import { expect } from 'vitest';
 import { NULLIFY } from '../../../src/consensus/types.ts';
 import { patch, unguarded } from '../../simulator/mutants/mutant.ts';
+import { MemoryDisk } from '../memory-disk.ts';
 import { F, GENESIS_HASH, N, X } from '../support.ts';
 import { against } from './against.ts';
 import { follower, p1 } from './bench.ts';
 import { code } from './code.ts';
-import { MemoryDisk } from '../memory-disk.ts';
 
 against('F after X, signed when votes are sent again', {
   module: 'code.ts',

@@ -10,7 +10,9 @@ import { type BlocksCode, code } from './blocks-code.ts';
 
 type Bodies = InstanceType<BlocksCode['Bodies']>;
 
-const FORKS = Array.from({ length: 700 }, (_, i) => makeBlock({ ...header, time: header.time + i }, undefined, []));
+const FORKS = Array.from({ length: 700 }, (_, i) =>
+  makeBlock({ ...header, time: header.time + i }, undefined, []),
+);
 
 function bodiesOf({ Bodies }: BlocksCode): Bodies {
   return new Bodies({
@@ -47,7 +49,11 @@ against('any number of forks of the next height (#562)', {
   },
   bugs: {
     'every proposal is taken note of': [
-      { file: 'node/bodies.ts', find: 'if (this.#offers.size >= MAX_OFFERS) {', replace: 'if (this.#offers.size >= 1e9) {' },
+      {
+        file: 'node/bodies.ts',
+        find: 'if (this.#offers.size >= MAX_OFFERS) {',
+        replace: 'if (this.#offers.size >= 1e9) {',
+      },
     ],
     'every body is kept': [
       {

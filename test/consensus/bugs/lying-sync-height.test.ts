@@ -14,7 +14,11 @@ against('a peer that lies about the height of the chain', {
   module: 'sync-code.ts',
   code,
   check: async ({ catchUp }) => {
-    for (const lie of ['headers of no chain', 'a certificate of a later block', 'a forged certificate'] as const) {
+    for (const lie of [
+      'headers of no chain',
+      'a certificate of a later block',
+      'a forged certificate',
+    ] as const) {
       expect(await catchUp(lie)).toEqual({ tip: 4, synced: [4], punished: ['liar RESPONSE_INVALID'] });
     }
   },

@@ -47,14 +47,30 @@ against('a malformed bit array', {
     'its length is believed': [
       patch('certificate.ts', 'reader.bin(bitmapBytes(count)).slice()', 'reader.bin(0, 1_024).slice()'),
       patch('certificate.ts', 'reader.bin(SIGNATURE_BYTES, SIGNATURE_BYTES * count)', 'reader.bin(0, 1e9)'),
-      patch('certificate.ts', 'if (signers.length !== bitmapBytes(count)) {', 'if (signers.length > 1_024) {'),
-      patch('certificate.ts', 'indices[indices.length - 1]! >= count) {', 'indices[indices.length - 1]! > 1e9) {'),
+      patch(
+        'certificate.ts',
+        'if (signers.length !== bitmapBytes(count)) {',
+        'if (signers.length > 1_024) {',
+      ),
+      patch(
+        'certificate.ts',
+        'indices[indices.length - 1]! >= count) {',
+        'indices[indices.length - 1]! > 1e9) {',
+      ),
     ],
     'bits behind the committee are believed': [
-      patch('certificate.ts', 'indices[indices.length - 1]! >= count) {', 'indices[indices.length - 1]! > 1e9) {'),
+      patch(
+        'certificate.ts',
+        'indices[indices.length - 1]! >= count) {',
+        'indices[indices.length - 1]! > 1e9) {',
+      ),
     ],
     'bits are not compared with the signatures': [
-      patch('certificate.ts', 'if (signatures.length !== indices.length) {', 'if (signatures.length > 1_024) {'),
+      patch(
+        'certificate.ts',
+        'if (signatures.length !== indices.length) {',
+        'if (signatures.length > 1_024) {',
+      ),
     ],
   },
 });

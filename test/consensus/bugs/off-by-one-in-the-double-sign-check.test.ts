@@ -18,7 +18,12 @@ against('a double-sign check that is off by one', {
   check: async ({ Journal, Signer }) => {
     const open = async (view: number, floor: number) => {
       const randomBytes = (length: number) => new Uint8Array(length).fill(7);
-      const journal = await Journal.open({ disk: new MemoryDisk(), set, genesisHash: GENESIS_HASH, randomBytes });
+      const journal = await Journal.open({
+        disk: new MemoryDisk(),
+        set,
+        genesisHash: GENESIS_HASH,
+        randomBytes,
+      });
       const { publicKey } = scheme.keys[2]!;
       journal.append({ type: 'history', publicKey, serial: 1, view, retired: false });
       journal.append({ type: 'floor', view: floor });
@@ -32,14 +37,19 @@ against('a double-sign check that is off by one', {
     const above = await open(1, 20);
     expect(() => above.sign(F(proposal(20, 19)))).toThrow('F(20) is not signed');
     await expect(above.sign(X(21))).resolves.toBeDefined();
-    const shown = (signer: typeof above, view: number) => signer.signedElsewhere(certificate(X(view), [0, 1, 2]));
+    const shown = (signer: typeof above, view: number) =>
+      signer.signedElsewhere(certificate(X(view), [0, 1, 2]));
     expect([19, 20, 22].map((view) => shown(above, view))).toEqual([false, false, true]);
     const fresh = await open(20, 5);
     expect([19, 20, 21].map((view) => shown(fresh, view))).toEqual([false, false, true]);
   },
   bugs: {
     'the last view of the history is signed again': [
-      patch('signer.ts', "if (view <= this.#history) refuse('SIGN_BELOW_HISTORY');", "if (view < this.#history) refuse('SIGN_BELOW_HISTORY');"),
+      patch(
+        'signer.ts',
+        "if (view <= this.#history) refuse('SIGN_BELOW_HISTORY');",
+        "if (view < this.#history) refuse('SIGN_BELOW_HISTORY');",
+      ),
     ],
     'the view of the floor is signed again': [
       patch(

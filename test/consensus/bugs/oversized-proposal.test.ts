@@ -37,7 +37,11 @@ against('a proposal that is larger than a block may be', {
     expect(codeOf(() => decodeCompactProposal(proposal(200), MAX))).toBe('taken');
     expect(codeOf(() => decodeCompactProposal(proposal(201), MAX))).toBe('CODEC_BOUNDS');
     const block = (size: number) =>
-      makeBlock(header, undefined, Array.from({ length: size / 1_000 }, () => filled(1_000))).bytes;
+      makeBlock(
+        header,
+        undefined,
+        Array.from({ length: size / 1_000 }, () => filled(1_000)),
+      ).bytes;
     expect(codeOf(() => decodeBlock(block(20_000), MAX))).toBe('taken');
     expect(codeOf(() => decodeBlock(block(21_000), MAX))).toBe('BLOCK_TOO_LARGE');
     expect(codeOf(() => decodeBlock(block(200_000), MAX))).toBe('BLOCK_TOO_LARGE');
@@ -56,10 +60,18 @@ against('a proposal that is larger than a block may be', {
       ),
     ],
     'a block is taken apart before its size is compared': [
-      instead('chain/block.ts', 'if (bytes.length > maxEncodedBlock(maxBlockBytes)) {', 'if (bytes.length > 1e9) {'),
+      instead(
+        'chain/block.ts',
+        'if (bytes.length > maxEncodedBlock(maxBlockBytes)) {',
+        'if (bytes.length > 1e9) {',
+      ),
     ],
     'the size of the transactions is not compared': [
-      instead('chain/block.ts', 'if (transactionBytes(transactions) > maxBlockBytes) {', 'if (transactionBytes(transactions) > 1e9) {'),
+      instead(
+        'chain/block.ts',
+        'if (transactionBytes(transactions) > maxBlockBytes) {',
+        'if (transactionBytes(transactions) > 1e9) {',
+      ),
     ],
     'a frame is waited for whatever it declares': [
       instead('p2p/framing.ts', 'if (length === 0 || length > this.#maxFrame) {', 'if (length === 0) {'),

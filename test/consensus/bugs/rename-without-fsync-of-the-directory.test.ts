@@ -5,8 +5,8 @@
  */
 import { expect } from 'vitest';
 import type { Journal as JournalType } from '../../../src/consensus/journal/journal.ts';
-import { patch } from '../../simulator/mutants/mutant.ts';
 import { SimDisk } from '../../simulator/disk.ts';
+import { patch } from '../../simulator/mutants/mutant.ts';
 import { Prng } from '../../simulator/prng.ts';
 import { Scheduler } from '../../simulator/scheduler.ts';
 import { committee, GENESIS_HASH, X } from '../support.ts';
@@ -61,9 +61,6 @@ against('a rename without an fsync of the directory', {
         'await this.#disk.rename(temporary, name);\n    await this.#disk.syncDirectory();',
         'await this.#disk.rename(temporary, name);',
       ),
-    ],
-    'the file is not synced before it takes the other’s place': [
-      patch('journal/journal.ts', 'await this.#disk.sync(temporary);\n', ''),
     ],
     'the old file goes before the new one is safe': [
       patch(

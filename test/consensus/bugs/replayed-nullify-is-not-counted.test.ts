@@ -4,7 +4,7 @@
  */
 import { expect } from 'vitest';
 import { patch } from '../../simulator/mutants/mutant.ts';
-import { Bench } from '../bench.ts';
+import type { Bench } from '../bench.ts';
 import { X } from '../support.ts';
 import { against } from './against.ts';
 import { follower } from './bench.ts';

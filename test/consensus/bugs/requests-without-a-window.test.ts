@@ -30,7 +30,11 @@ against('a certificate of a far view that makes a node ask for everything below 
       patch('engine/tasks.ts', 'const GAP_WINDOW = 32;', 'const GAP_WINDOW = 1e9;'),
     ],
     'votes ahead of the view are held': [
-      patch('engine/votes.ts', 'return view > state.floor && view <= state.view + 1;', 'return view > state.floor;'),
+      patch(
+        'engine/votes.ts',
+        'return view > state.floor && view <= state.view + 1;',
+        'return view > state.floor;',
+      ),
     ],
   },
 });

@@ -27,7 +27,11 @@ async function catchUp(lie: Lie): Promise<{ tip: number; synced: number[]; punis
     });
     const { blocks, finality } = source;
     const answer = (from: number, count: number, headers: Bytes[], proof: Bytes): Bytes =>
-      encodeRangeAnswer({ blocks: blocks.slice(from, count).map(({ bytes }) => bytes), headers, finality: proof });
+      encodeRangeAnswer({
+        blocks: blocks.slice(from, count).map(({ bytes }) => bytes),
+        headers,
+        finality: proof,
+      });
     const far = { ...blocks[1]!.header, height: 1_000_000, view: 2_000_000 };
     const spoiled = finality[1]!.slice();
     spoiled[spoiled.length - 1]! ^= 1;

@@ -16,7 +16,9 @@ against('votes that are counted under an old validator set', {
   code,
   check: (given) => {
     const bench = follower(given);
-    for (const signer of [1, 2, 3]) bench.vote(signer, X(1, 1));
+    expect(() => {
+      for (const signer of [1, 2, 3]) bench.vote(signer, X(1, 1));
+    }).not.toThrow();
     expect(bench.engine.view).toBe(1);
     const { set, scheme, vote } = bench.committee;
     // Signed by everybody, of the epoch after.
@@ -42,10 +44,18 @@ against('votes that are counted under an old validator set', {
         'if (validator === undefined || subjectEpoch(vote.subject) !== set.epoch) return false;',
         'if (validator === undefined) return false;',
       ),
-      patch('certificate.ts', 'if (subjectEpoch(subject) !== set.epoch) {', 'if (subjectEpoch(subject) < 0) {'),
+      patch(
+        'certificate.ts',
+        'if (subjectEpoch(subject) !== set.epoch) {',
+        'if (subjectEpoch(subject) < 0) {',
+      ),
     ],
     'certificates of any epoch are verified under this set': [
-      patch('certificate.ts', 'if (subjectEpoch(subject) !== set.epoch) {', 'if (subjectEpoch(subject) < 0) {'),
+      patch(
+        'certificate.ts',
+        'if (subjectEpoch(subject) !== set.epoch) {',
+        'if (subjectEpoch(subject) < 0) {',
+      ),
     ],
   },
 });

@@ -90,11 +90,7 @@ export const JOURNAL: readonly Mutant[] = [
     name: 'a torn tail is taken for corruption',
     trial: 'simulator',
     patches: [
-      patch(
-        'journal/segment.ts',
-        'if (later !== undefined) corrupt(name, offset,',
-        'corrupt(name, offset,',
-      ),
+      patch('journal/segment.ts', 'if (later !== undefined) corrupt(name, offset,', 'corrupt(name, offset,'),
     ],
   },
   {
