@@ -5,9 +5,7 @@
 import { describe, expect, it } from 'vitest';
 import { loadVariant, type Patch } from '../../simulator/mutants/variant.ts';
 
-export type { Patch };
-
-export interface Bug<Code> {
+interface Bug<Code> {
   /** Under test/consensus/bugs; exports `code`. */
   readonly module: string;
   readonly code: Code;

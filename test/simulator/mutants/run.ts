@@ -12,7 +12,7 @@ import { loadVariant } from './variant.ts';
 
 const MOST_RUNS = 400;
 
-export interface Row {
+interface Row {
   readonly name: string;
   /** Null for a survivor. */
   readonly runsUntilCaught: number | null;

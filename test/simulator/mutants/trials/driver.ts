@@ -52,7 +52,7 @@ class Witness {
   holds(bytes: Bytes): boolean {
     for (const [name, parts] of this.#written) {
       const synced = parts.slice(0, this.#synced.get(name) ?? 0);
-      if (synced.some((part) => Buffer.from(part).includes(bytes))) return true;
+      if (synced.some((part) => Buffer.from(part).includes(Buffer.from(bytes)))) return true;
     }
     return false;
   }

@@ -10,9 +10,10 @@ import { JournalState } from '../../../../src/consensus/journal/state.ts';
 import type { Certificate, Proposal, Subject, Vote } from '../../../../src/consensus/types.ts';
 import { Prng } from '../../prng.ts';
 import type { Finding } from '../mutant.ts';
-import { Contract, TIMING, Violation } from './machine/contract.ts';
+import { Contract } from './machine/contract.ts';
 import { viewOf } from './machine/facts.ts';
 import { GENESIS_HASH, OTHERS, Plan, proposal, SELF } from './machine/plan.ts';
+import { TIMING, Violation } from './machine/terms.ts';
 
 const VIEWS = 24;
 const BODY = Uint8Array.of(1, 2, 3);
@@ -97,7 +98,7 @@ class Trial {
   #tell(event: EngineEvent, forged = false): void {
     const { effects, judgement } = this.#engine.step(event, this.#now);
     if (event.type === 'certificate')
-      this.#contract.told(this.#now, 129 + 64 * event.certificate.signatures.length);
+      this.#contract.traffic.told(this.#now, 129 + 64 * event.certificate.signatures.length);
     this.#step(event, forged, effects, judgement);
     const useful = judgement.ok && judgement.useful;
     if (event.type === 'vote' && event.vote.signer !== event.from && judgement.ok)

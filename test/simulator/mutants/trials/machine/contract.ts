@@ -7,23 +7,13 @@ import type { Effect, EngineEvent, Judgement } from '../../../../../src/consensu
 import type { Certificate, Proposal, Subject, Vote } from '../../../../../src/consensus/types.ts';
 import { Facts, idOf, proposalId, viewOf } from './facts.ts';
 import { type Plan, SELF } from './plan.ts';
+import { must, SLACK, TIMING } from './terms.ts';
+import { Traffic } from './traffic.ts';
 
-export const TIMING = {
-  blockInterval: 100,
-  delta: 50,
-  executionBudget: 80,
-  resendInterval: 200,
-  standstill: 1_500,
-  standstillBytesPerSecond: 16_384,
-};
 const LEADER_TIMEOUT = TIMING.blockInterval + 2 * TIMING.delta;
 const ADVANCE_TIMEOUT = TIMING.blockInterval + 3 * TIMING.delta + TIMING.executionBudget;
-/** A timer that fires at its deadline does so within this. */
-const SLACK = 2;
-/** Between two attempts to fetch, with the most back-off and jitter. */
-const LONGEST_FETCH = 20 * TIMING.delta;
 
-export interface Step {
+interface Step {
   /** Undefined for a start. */
   readonly event: EngineEvent | undefined;
   /** The event was forged by somebody who cannot sign it. */
@@ -36,34 +26,19 @@ export interface Step {
   readonly rounds: number;
 }
 
-export class Violation extends Error {
-  readonly invariant: string;
-
-  constructor(invariant: string, detail: string) {
-    super(detail);
-    this.invariant = invariant;
-  }
-}
-
-function must(holds: boolean, invariant: string, detail: () => string): void {
-  if (!holds) throw new Violation(invariant, detail());
-}
-
 export class Contract {
   readonly facts: Facts;
+  readonly traffic = new Traffic();
   readonly #plan: Plan;
-  #entered = { at: 0, floor: 0, by: 'start', restarted: true };
+  #entered = { at: 0, floor: 0, by: 'start' };
   /** Proposals that were checked and found good, on the parent that stood then. */
   readonly #verified = new Set<string>();
   readonly #built = new Set<string>();
   readonly #bodies = new Set<string>();
-  readonly #missing = new Map<number, number>();
-  readonly #requested = new Map<string, number[]>();
   /** When X of a view left first, and last; when certificates left last. */
   readonly #nullifyBegun = new Map<number, number>();
   readonly #nullifySent = new Map<number, number>();
   readonly #certificateSent = new Map<string, number>();
-  #sent: { at: number; bytes: number }[] = [];
 
   constructor(plan: Plan) {
     this.#plan = plan;
@@ -91,7 +66,13 @@ export class Contract {
     if (event?.type === 'durable') this.#forgotten(event.view, step);
     this.#waited(step);
     if (useful || event === undefined) this.#duties(step);
-    this.#bounds(step, now);
+    const { rounds, view, floor } = step;
+    must(
+      rounds <= view - floor.view + 3,
+      'memory is bounded',
+      () => `${rounds} views from ${floor.view} to ${view}`,
+    );
+    this.traffic.check(facts, view, this.#entered.at, now);
   }
 
   /** Own votes that a restart has to bring out again, and the view that it has to come to. */
@@ -185,22 +166,20 @@ export class Contract {
         const view = viewOf(effect.certificate.subject);
         if (view > floorBefore.view && facts.holds(kind, view) === undefined) facts.take(effect.certificate);
         this.#certificateSent.set(`${kind}/${view}`, now);
-        this.#sent.push({ at: now, bytes: 128 + 1 + 64 * effect.certificate.signatures.length });
+        this.traffic.sent(now, 128 + 1 + 64 * effect.certificate.signatures.length);
         return;
       }
       case 'send-vote':
-        this.#sent.push({ at: now, bytes: 160 });
+        this.traffic.sent(now, 160);
         if (effect.vote.subject.kind === 2) {
           const { view } = effect.vote.subject;
           this.#nullifySent.set(view, now);
           if (!this.#nullifyBegun.has(view)) this.#nullifyBegun.set(view, now);
         }
         return;
-      case 'request-certificate': {
-        const key = `${effect.query.kind}/${effect.query.view}`;
-        this.#requested.set(key, [...(this.#requested.get(key) ?? []), now]);
+      case 'request-certificate':
+        this.traffic.requested(`${effect.query.kind}/${effect.query.view}`, now);
         return;
-      }
       case 'certify': {
         const { proposal, parent } = effect;
         const stands = facts.certified(proposal.parentView);
@@ -228,7 +207,7 @@ export class Contract {
         const { report } = effect;
         if (report.type === 'entered') {
           const floor = step.floor.view;
-          this.#entered = { at: now, floor, by: report.by, restarted: step.event === undefined };
+          this.#entered = { at: now, floor, by: report.by };
         } else if (report.type === 'missed') {
           const waited = now - this.#entered.at;
           const backOff = this.#backOff(report.view);
@@ -452,7 +431,7 @@ export class Contract {
         'a proposal on an impossible parent ends its view',
         () => `view ${view} on ${proposal.parentView}`,
       );
-      this.#wants(proposal.parentView, now);
+      this.traffic.wants(facts, proposal.parentView, now);
     }
     for (const [key, { subject }] of facts.certificates) {
       const at = viewOf(subject);
@@ -464,84 +443,8 @@ export class Contract {
         'a notarized block is executed, whatever becomes of its view',
         () => key,
       );
-      this.#wants(parentView, now);
+      this.traffic.wants(facts, parentView, now);
     }
-  }
-
-  #wants(parentView: number, now: number): void {
-    const { facts } = this;
-    if (parentView <= facts.floor.view || facts.notarized(parentView) !== undefined) return;
-    const asked = this.#requested.get(`1/${parentView}`)?.at(-1) ?? 0;
-    must(
-      now - asked <= LONGEST_FETCH,
-      'what a block stands on is fetched',
-      () => `the N of view ${parentView}`,
-    );
-  }
-
-  #bounds({ view, rounds, floor }: Step, now: number): void {
-    const { facts } = this;
-    must(
-      rounds <= view - floor.view + 3,
-      'memory is bounded',
-      () => `${rounds} views from ${floor.view} to ${view}`,
-    );
-    this.#sent = this.#sent.filter(({ at }) => at > now - 1_000);
-    // What a view sends by itself comes on top.
-    const bytes = this.#sent.reduce((sum, one) => sum + one.bytes, 0);
-    const news = this.relayedRecently(now);
-    must(
-      bytes - news <= 1.3 * TIMING.standstillBytesPerSecond + 12 * (160 + 400),
-      're-sends keep to their bound of bytes',
-      () => `${bytes} bytes in a second`,
-    );
-    let missing = 0;
-    for (let u = floor.view + 1; u < view && missing < 64; u++) {
-      if (facts.holds(1, u) !== undefined || facts.holds(2, u) !== undefined) this.#missing.delete(u);
-      else {
-        missing++;
-        if (!this.#missing.has(u)) this.#missing.set(u, now);
-      }
-    }
-    for (const [u, since] of this.#missing) {
-      if (u <= floor.view) {
-        this.#missing.delete(u);
-        continue;
-      }
-      const asked = this.#requested.get(`2/${u}`)?.at(-1) ?? Math.max(since, this.#entered.at);
-      const patience = this.#requested.has(`2/${u}`) ? LONGEST_FETCH + SLACK : 3 * TIMING.delta;
-      must(
-        missing > 24 || now - asked <= patience,
-        'missing nullifications are fetched',
-        () => `view ${u}, unknown for ${now - since} ms`,
-      );
-    }
-    const latest = [...this.#requested.values()].filter((times) => times.at(-1)! > now - TIMING.delta);
-    must(
-      latest.length <= 80,
-      'what is asked for stays in a window',
-      () => `${latest.length} certificates at once`,
-    );
-    for (const times of latest) {
-      const often = times.filter((at) => at > now - TIMING.delta).length;
-      must(
-        often <= 8,
-        'what is missing is not asked for all the time',
-        () => `${often} times in ${TIMING.delta} ms`,
-      );
-    }
-  }
-
-  #news: { at: number; bytes: number }[] = [];
-
-  /** Certificates that were told in the last second: each is passed on once, at its sender's expense. */
-  told(now: number, bytes: number): void {
-    this.#news.push({ at: now, bytes });
-  }
-
-  relayedRecently(now: number): number {
-    this.#news = this.#news.filter(({ at }) => at > now - 1_000);
-    return this.#news.reduce((sum, one) => sum + one.bytes, 0);
   }
 
   /** A quorum of votes that were taken makes a certificate at once. */
@@ -558,8 +461,7 @@ export class Contract {
 
   restart(): void {
     this.facts.restart();
-    this.#missing.clear();
-    this.#requested.clear();
+    this.traffic.restart();
     this.#nullifySent.clear();
     this.#nullifyBegun.clear();
     this.#certificateSent.clear();

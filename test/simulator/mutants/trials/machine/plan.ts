@@ -16,7 +16,7 @@ import type {
 } from '../../../../../src/consensus/types.ts';
 import { createValidatorSet } from '../../../../../src/consensus/validator-set.ts';
 import { voteMessage } from '../../../../../src/consensus/vote.ts';
-import type { SignatureVerifier } from '../../../../../src/crypto/interfaces.ts';
+import type { SignatureVerifier, SigningKey } from '../../../../../src/crypto/interfaces.ts';
 import type { Prng } from '../../../prng.ts';
 import { keyedHashScheme } from '../../../scheme.ts';
 
@@ -26,7 +26,7 @@ export const SELF = 0;
 const STAKES = [10, 30, 30, 30];
 export const OTHERS = [1, 2, 3];
 
-export interface PlannedView {
+interface PlannedView {
   readonly view: number;
   readonly leader: number;
   /** Notarized in this view. */
@@ -44,7 +44,7 @@ export class Plan {
   readonly verifier: SignatureVerifier;
   readonly genesis: Proposal = proposal(0, 0, 'genesis');
   readonly #views = new Map<number, PlannedView>();
-  readonly #keys;
+  readonly #keys: readonly SigningKey[];
 
   /** `length` views. In some histories next to nothing is finalised. */
   constructor(random: Prng, length: number) {
