@@ -88,7 +88,10 @@ export async function playTwins(schedule: Schedule, print?: (line: string) => vo
   const leaders = rounds.map(({ leader }) => leader);
   const set = withLeaders(createValidatorSet(0, new Uint8Array(32), validators), leaders);
   const publicKeys = validators.map(({ publicKey }) => publicKey);
-  const oracle = new Oracle(publicKeys, new Array<number>(count).fill(1), genesisHash, scheme.verifier);
+  const oracle = new Oracle(publicKeys, new Array<number>(count).fill(1), genesisHash, scheme.verifier, {
+    guilty: new Set(Array.from({ length: twins }, (_, at) => count - 1 - at)),
+    excess: false,
+  });
   const nodes: SimNode[] = [];
   const network = new TwinsNetwork(scheduler, random.fork('network'), rounds, (machineName) => {
     const machine = nodes.findIndex((node) => node.name === machineName);

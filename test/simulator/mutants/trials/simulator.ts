@@ -32,12 +32,19 @@ function invariantOf(violation: string): string {
   return known?.[1] ?? violation.replaceAll(/\d+/g, '#').slice(0, 80);
 }
 
-/** Where committee or adversary are changed, what a seed says of the adversary's other validators holds no longer. */
+/** Of another committee than the seed's, what the seed says of the adversary's other validators does not hold. */
 const ALONE = { accomplices: [], excess: false };
 
 export async function run(seed: number, changes: Partial<Scenario>): Promise<Finding | undefined> {
-  const alone = changes.stakes === undefined && changes.adversary === undefined ? {} : ALONE;
-  const { violations, stuck } = await runScenario({ ...scenarioOf(seed), ...alone, ...changes });
+  const { adversary, stakes } = changes;
+  // An adversary that is asked for is there, in place of a machine that is lost for good.
+  const drawn =
+    adversary === undefined ? scenarioOf(seed) : { ...scenarioOf(seed, { adversary }), rot: undefined };
+  const { violations, stuck } = await runScenario({
+    ...drawn,
+    ...(stakes === undefined ? {} : ALONE),
+    ...changes,
+  });
   const first = violations[0];
   if (first !== undefined) return { invariant: invariantOf(first), detail: first };
   if (stuck !== undefined) {
