@@ -24,7 +24,9 @@ const INVARIANTS: readonly (readonly [RegExp, string])[] = [
   [/"type":"elsewhere"/, 'the journal knows every vote of its key'],
   [/"type":"application-failed"/, 'the application is asked for what is possible'],
   [/holds .* views/, 'memory is bounded'],
+  [/effects waiting/, 'memory is bounded'],
   [/bytes of journal/, 'the journal is bounded'],
+  [/bytes again/, 're-sends keep to their bound of bytes'],
 ];
 
 function invariantOf(violation: string): string {
