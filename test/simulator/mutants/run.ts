@@ -1,5 +1,5 @@
 /**
- * `sim --mutants [--only NAME] [--runs N] [--jobs N] [--json]`: plays runs 0, 1, 2 … against every broken variant until
+ * `sim --mutants [--only WORDS] [--runs N] [--jobs N] [--json]`: plays runs 0, 1, 2 … against every broken variant until
  * one of them finds it out, at most N (400) of each, in child processes. Tells for each which invariant caught it and
  * after how many runs. Exit status 0 only if all were caught and every patch still applies.
  */
@@ -70,9 +70,11 @@ export async function runMutants(arguments_: readonly string[]): Promise<number>
     process.stderr.write('--runs and --jobs are whole numbers from 1\n');
     return 2;
   }
-  const chosen = MUTANTS.filter(({ name }) => values.only === undefined || name === values.only);
+  const { only = '' } = values;
+  const exact = MUTANTS.filter(({ name }) => name === only);
+  const chosen = exact.length > 0 ? exact : MUTANTS.filter(({ name }) => name.includes(only));
   if (chosen.length === 0) {
-    process.stderr.write(`there is no variant "${values.only}"\n`);
+    process.stderr.write(`there is no variant "${only}"\n`);
     return 2;
   }
   if (process.send !== undefined) {

@@ -1,6 +1,6 @@
 /** The journal's files: batches, segments, checkpoints, the mark. */
 import { type Mutant, patch } from '../mutant.ts';
-import { RESTLESS } from './restless.ts';
+import { AFTER_REMOVAL, RESTLESS } from './restless.ts';
 
 const SYNC = 'await this.#disk.sync(this.#segment);';
 
@@ -42,7 +42,7 @@ export const JOURNAL: readonly Mutant[] = [
   {
     name: 'the old segment is removed before the new one is synced',
     trial: 'simulator',
-    scenario: RESTLESS,
+    scenario: AFTER_REMOVAL,
     patches: [
       patch(
         'journal/journal.ts',
