@@ -1,11 +1,13 @@
 import { describe, expect, it } from 'vitest';
+import { patch } from '../simulator/mutants/mutant.ts';
+import { loadVariant, type Patch } from '../simulator/mutants/variant.ts';
 import { Prng } from '../simulator/prng.ts';
+import { explore } from './explore.ts';
 import { Instance, type InstanceOptions } from './instance.ts';
 import { LocalSpace } from './locals.ts';
 import { Machine } from './machine.ts';
-import { patchedModule, type SourcePatch } from './patched.ts';
 import { plainSentVectors } from './plain.ts';
-import { type Budget, type Outcome, Search } from './search.ts';
+import { type Budget, Search } from './search.ts';
 import { StateTable } from './table.ts';
 
 const TINY: InstanceOptions = {
@@ -42,17 +44,17 @@ describe('the exploration of a small instance', () => {
     ['an honest leader', { ...TINY, leaders: [0] }],
     ['nothing durable in the application', { ...TINY, durable: false }],
   ])('finds nothing in one view with %s, to the end', (_name, options) => {
-    const outcome = new Search(new Instance(options)).run(BUDGET);
+    const outcome = explore(options, BUDGET);
     expect(outcome.violations).toEqual([]);
     expect(outcome.complete).toBe(true);
     expect(outcome.frontier).toBe(0);
     expect(outcome.states).toBeGreaterThan(50);
-    const { milliseconds: _, ...again } = new Search(new Instance(options)).run(BUDGET);
+    const { milliseconds: _, ...again } = explore(options, BUDGET);
     expect(again).toEqual({ ...outcome, milliseconds: undefined } as unknown);
   });
 
   it('says how far it came when it is cut', () => {
-    const outcome = new Search(new Instance(TINY)).run({ states: 40, time: 600_000 });
+    const outcome = explore(TINY, { states: 40, time: 600_000 });
     expect(outcome.complete).toBe(false);
     expect(outcome.frontier).toBeGreaterThan(0);
     expect(outcome.states).toBeGreaterThanOrEqual(40);
@@ -111,7 +113,7 @@ describe('the exploration of a small instance', () => {
 interface Variant {
   readonly name: string;
   readonly options: Partial<InstanceOptions>;
-  readonly patches: readonly SourcePatch[];
+  readonly patches: readonly Patch[];
   readonly finds: RegExp;
 }
 
@@ -120,12 +122,12 @@ const VARIANTS: readonly Variant[] = [
     name: 'F is signed after X',
     options: {},
     patches: [
-      { file: 'signer.ts', find: "refuse('SIGN_FINALIZE_AFTER_NULLIFY')", replace: 'undefined' },
-      {
-        file: 'engine/views.ts',
-        find: 'round.view <= state.floor || round.own[NULLIFY] || round.own[FINALIZE]',
-        replace: 'round.view <= state.floor || round.own[FINALIZE]',
-      },
+      patch('signer.ts', "refuse('SIGN_FINALIZE_AFTER_NULLIFY')", 'undefined'),
+      patch(
+        'engine/views.ts',
+        'round.view <= state.floor || round.own[NULLIFY] || round.own[FINALIZE]',
+        'round.view <= state.floor || round.own[FINALIZE]',
+      ),
     ],
     finds: /signed X and F/,
   },
@@ -133,11 +135,11 @@ const VARIANTS: readonly Variant[] = [
     name: 'F is asked for after X, and the signer refuses',
     options: {},
     patches: [
-      {
-        file: 'engine/views.ts',
-        find: 'round.view <= state.floor || round.own[NULLIFY] || round.own[FINALIZE]',
-        replace: 'round.view <= state.floor || round.own[FINALIZE]',
-      },
+      patch(
+        'engine/views.ts',
+        'round.view <= state.floor || round.own[NULLIFY] || round.own[FINALIZE]',
+        'round.view <= state.floor || round.own[FINALIZE]',
+      ),
     ],
     finds: /signer refused/,
   },
@@ -145,43 +147,33 @@ const VARIANTS: readonly Variant[] = [
     name: 'F is given without a verdict',
     options: {},
     patches: [
-      {
-        file: 'engine/views.ts',
-        find: 'round.verdict !== true || ',
-        replace: '',
-      },
-      {
-        file: 'engine/acceptance.ts',
-        find: '  enter(state, round.view, certificate);\n}',
-        replace: '  enter(state, round.view, certificate);\n  maybeFinalize(state, round);\n}',
-      },
-      {
-        file: 'engine/acceptance.ts',
-        find: "import { cancelVerify, enter, noteEquivocation } from './views.ts';",
-        replace: "import { cancelVerify, enter, maybeFinalize, noteEquivocation } from './views.ts';",
-      },
+      patch('engine/views.ts', 'round.verdict !== true || ', ''),
+      patch(
+        'engine/acceptance.ts',
+        '  enter(state, round.view, certificate);\n}',
+        '  enter(state, round.view, certificate);\n  maybeFinalize(state, round);\n}',
+      ),
+      patch(
+        'engine/acceptance.ts',
+        "import { cancelVerify, enter, noteEquivocation } from './views.ts';",
+        "import { cancelVerify, enter, maybeFinalize, noteEquivocation } from './views.ts';",
+      ),
     ],
     finds: /invalid block/,
   },
   {
     name: 'half of the stake is a quorum',
     options: {},
-    patches: [
-      { file: 'validator-set.ts', find: '3n * stake > 2n * totalStake', replace: '2n * stake >= totalStake' },
-    ],
+    patches: [patch('validator-set.ts', '3n * stake > 2n * totalStake', '2n * stake >= totalStake')],
     finds: /without quorum/,
   },
   {
     name: 'a leader proposes again after a restart',
     options: { leaders: [0] },
     patches: [
-      { file: 'signer.ts', find: "refuse('SIGN_CONFLICT')", replace: 'undefined' },
-      { file: 'engine/recovery.ts', find: 'round.own[vote.subject.kind] = true;', replace: '' },
-      {
-        file: 'engine/recovery.ts',
-        find: 'round.proposal = vote.subject.proposal;',
-        replace: 'round.proposal = undefined;',
-      },
+      patch('signer.ts', "refuse('SIGN_CONFLICT')", 'undefined'),
+      patch('engine/recovery.ts', 'round.own[vote.subject.kind] = true;', ''),
+      patch('engine/recovery.ts', 'round.proposal = vote.subject.proposal;', 'round.proposal = undefined;'),
     ],
     finds: /signed two N|signer refused N/,
   },
@@ -189,11 +181,11 @@ const VARIANTS: readonly Variant[] = [
     name: 'a checkpoint leaves own votes out',
     options: {},
     patches: [
-      {
-        file: 'journal/state.ts',
-        find: "for (const vote of this.#votes.get(view) ?? []) yield { type: 'vote', vote };",
-        replace: '',
-      },
+      patch(
+        'journal/state.ts',
+        "for (const vote of this.#votes.get(view) ?? []) yield { type: 'vote', vote };",
+        '',
+      ),
     ],
     finds: /signed two N|signed X and F|does not know of/,
   },
@@ -201,11 +193,11 @@ const VARIANTS: readonly Variant[] = [
     name: 'the skipped views of a proposal need not be nullified',
     options: { leaders: [0, 3], crashes: 0, poison: false },
     patches: [
-      {
-        file: 'engine/tasks.ts',
-        find: 'if (gaps.length > 0 || parent === undefined) return;',
-        replace: 'if (parent === undefined) return;',
-      },
+      patch(
+        'engine/tasks.ts',
+        'if (gaps.length > 0 || parent === undefined) return;',
+        'if (parent === undefined) return;',
+      ),
     ],
     finds: /beside final block|skips view 1|both final/,
   },
@@ -213,16 +205,8 @@ const VARIANTS: readonly Variant[] = [
 
 describe('the exploration catches broken rules', () => {
   it.each(VARIANTS)('$name', async ({ options, patches, finds }) => {
-    const { explore } = await patchedModule<{
-      explore: (options: InstanceOptions, budget: Budget) => Outcome;
-    }>(
-      `import { Instance } from './instance.ts';
-       import { Search } from './search.ts';
-       export const explore = (options, budget) => new Search(new Instance(options)).run(budget);`,
-      new URL('.', import.meta.url),
-      patches,
-    );
-    const { violations } = explore({ ...TINY, ...options }, BUDGET);
+    const broken = await loadVariant<{ explore: typeof explore }>('explore/explore.ts', patches);
+    const { violations } = broken.explore({ ...TINY, ...options }, BUDGET);
     expect(violations.flatMap(({ what }) => what).join('; ')).toMatch(finds);
     expect(violations[0]!.trace.length).toBeGreaterThan(0);
   });

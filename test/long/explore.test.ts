@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { explore } from '../explore/explore.ts';
 import { Instance, type InstanceOptions } from '../explore/instance.ts';
 import { Search } from '../explore/search.ts';
 
@@ -32,7 +33,7 @@ describe('the exploration, at length', () => {
     'finds nothing in two views, to the end, leaders %s',
     (leaders) => {
       const options = { ...ONE_VIEW, leaders, variants: [2, 1] };
-      expect(new Search(new Instance(options)).run(BUDGET)).toMatchObject({ complete: true, violations: [] });
+      expect(explore(options, BUDGET)).toMatchObject({ complete: true, violations: [] });
     },
   );
 });

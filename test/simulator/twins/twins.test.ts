@@ -1,10 +1,11 @@
 import { describe, expect, it } from 'vitest';
 import { leaderOf } from '../../../src/consensus/leader.ts';
 import { createValidatorSet } from '../../../src/consensus/validator-set.ts';
-import { patchedModule } from '../../explore/patched.ts';
+import { patch } from '../mutants/mutant.ts';
+import { loadVariant } from '../mutants/variant.ts';
 import { keyedHashScheme } from '../scheme.ts';
 import { withLeaders } from './leaders.ts';
-import { playTwins, type TwinsResult } from './play.ts';
+import { playTwins } from './play.ts';
 import { describeSchedule, distinctScenarios, scenarioCount, scheduleOf } from './schedule.ts';
 import { type Progress, playSuite, type Suite } from './suite.ts';
 
@@ -77,21 +78,13 @@ describe('twins', () => {
   });
 
   it('break a variant in which half of the stake is a quorum', async () => {
-    const { play } = await patchedModule<{ play: (scenario: number) => Promise<TwinsResult> }>(
-      `import { playTwins } from './play.ts';
-       import { scheduleOf } from './schedule.ts';
-       export const play = (scenario) => playTwins(scheduleOf(4, 1, scenario));`,
-      new URL('.', import.meta.url),
-      [
-        {
-          file: 'validator-set.ts',
-          find: '3n * stake > 2n * totalStake',
-          replace: '2n * stake >= totalStake',
-        },
-      ],
-    );
+    const broken = await loadVariant<{ playTwins: typeof playTwins }>('simulator/twins/play.ts', [
+      patch('validator-set.ts', '3n * stake > 2n * totalStake', '2n * stake >= totalStake'),
+    ]);
     const found: string[] = [];
-    for (const scenario of distinctScenarios(4, 1)) found.push(...(await play(scenario)).violations);
+    for (const scenario of distinctScenarios(4, 1)) {
+      found.push(...(await broken.playTwins(scheduleOf(4, 1, scenario))).violations);
+    }
     expect(found).not.toEqual([]);
   });
 });
