@@ -124,7 +124,12 @@ export class Outbox {
   static async open(disk: Disk, limits: OutboxLimits): Promise<Outbox> {
     const outbox = new Outbox(disk, limits);
     const names = (await disk.list()).filter((name) => NAME.test(name)).sort();
-    for (const name of names) await outbox.#read(name);
+    for (const name of names) {
+      await outbox.#read(name);
+      // A killed process may have left it in the machine's memory alone, and who sends it again is told that it is kept.
+      await disk.sync(name);
+    }
+    if (names.length > 0) await disk.syncDirectory();
     outbox.#number = Number(names.at(-1)?.slice(0, 8) ?? '0');
     await outbox.#sweep();
     return outbox;

@@ -283,6 +283,21 @@ describe('the journal', () => {
     ]);
   });
 
+  it('makes durable what a killed process has left, before anything is made of it', async () => {
+    const disk = new MemoryDisk();
+    const journal = await written(disk, [recordsOf(1), recordsOf(2)]);
+    // Killed in the middle of a commit: appended, and neither synced nor marked.
+    const killed = disk.copy();
+    const mark = killed.files.get('synced')!;
+    journal.append(recordsOf(3)[0]!);
+    await journal.commit();
+    killed.files.set(killed.segment, disk.files.get(disk.segment)!);
+    expect(await contents(await open(killed))).toEqual(await contents(journal));
+    expect(killed.operations).toEqual([`sync ${killed.segment}`, 'sync directory', 'overwrite synced']);
+    expect(killed.files.get('synced')).toEqual(disk.files.get('synced'));
+    expect(killed.files.get('synced')).not.toEqual(mark);
+  });
+
   it('opens on the newest segment when a crash left more than one', async () => {
     const disk = new MemoryDisk();
     const journal = await written(disk, [recordsOf(1), recordsOf(2)]);

@@ -20,6 +20,7 @@ afterEach(async () => {
 /** Files in memory, which a test reads and spoils. */
 class MemoryDisk implements Disk {
   readonly files: Map<string, Uint8Array>;
+  readonly synced: string[] = [];
 
   constructor(files: Iterable<[string, Uint8Array]> = []) {
     this.files = new Map(files);
@@ -49,7 +50,9 @@ class MemoryDisk implements Disk {
     this.files.set(name, this.files.get(name)!.slice(0, length));
   }
 
-  async sync(): Promise<void> {}
+  async sync(name: string): Promise<void> {
+    this.synced.push(name);
+  }
 
   async rename(from: string, to: string): Promise<void> {
     this.files.set(to, this.files.get(from)!);
@@ -60,7 +63,9 @@ class MemoryDisk implements Disk {
     this.files.delete(name);
   }
 
-  async syncDirectory(): Promise<void> {}
+  async syncDirectory(): Promise<void> {
+    this.synced.push('.');
+  }
 }
 
 const FIRST = '00000001.own';
@@ -170,6 +175,16 @@ describe('the outbox', () => {
     const again = await Outbox.open(disk, limits);
     const kept = new Set(hashes(again));
     for (let round = 0; round < 10; round++) expect(kept.has(entry(1_000 * round).key)).toBe(true);
+  });
+
+  it('makes durable what a killed process has left, since who sends it again is told that it is kept', async () => {
+    const disk = new MemoryDisk();
+    const outbox = await Outbox.open(disk, LIMITS);
+    await outbox.add([entry(1)]);
+    const killed = new MemoryDisk(disk.files);
+    const next = await Outbox.open(killed, LIMITS);
+    expect(next.size).toBe(1);
+    expect(killed.synced).toEqual([FIRST, '.']);
   });
 
   it('writes what is added at whatever moment of a removal', async () => {

@@ -98,8 +98,8 @@ export class Journal {
 
   /**
    * Opens the journal in the disk's directory, or begins one. A torn tail, of which nothing was synced, is cut
-   * off. Throws
-   * `JOURNAL_CORRUPT` or `JOURNAL_FOREIGN`, with file and offset, and what the disk throws.
+   * off; what is left is synced. Throws `JOURNAL_CORRUPT` or `JOURNAL_FOREIGN`, with file and offset, and what
+   * the disk throws.
    */
   static async open(options: JournalOptions): Promise<Journal> {
     const { disk, set, genesisHash } = options;
@@ -145,14 +145,12 @@ export class Journal {
         entry.pending = undefined;
       }
     }
-    if (scan.end < scan.size) {
-      await disk.truncate(newest, scan.end);
-      await disk.sync(newest);
-    }
-    if (stale.length > 0) {
-      await disk.syncDirectory();
-      for (const name of stale) await disk.remove(name);
-    }
+    if (scan.end < scan.size) await disk.truncate(newest, scan.end);
+    // What a killed process wrote may be in the machine's memory alone, and from here on it counts as durable.
+    await disk.sync(newest);
+    await disk.syncDirectory();
+    await writeMark(disk, { index, salt: scan.salt, end: scan.end });
+    for (const name of stale) await disk.remove(name);
     journal.#segment = newest;
     journal.#index = index;
     journal.#salt = scan.salt;

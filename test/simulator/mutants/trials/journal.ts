@@ -240,7 +240,9 @@ class Trial {
   async play(): Promise<void> {
     for (let life = 0; life < 5; life++) {
       await this.#live();
-      this.#disk.crash();
+      // A process that was killed leaves what it wrote to the next one, synced or not.
+      if (this.#random.chance(0.4)) this.#disk.kill();
+      else this.#disk.crash();
     }
     const last = await this.#open(this.#disk.open());
     await this.#compare(last);
