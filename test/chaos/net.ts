@@ -11,6 +11,7 @@ import * as z from 'zod';
 import type { Genesis, GenesisAccount } from '../../src/chain/genesis.ts';
 import { ApiClient } from '../../src/cli/client.ts';
 import { EXIT } from '../../src/cli/output.ts';
+import { isProtocolError } from '../../src/codec/errors.ts';
 import type { ChainParameters } from '../../src/ledger/parameters.ts';
 import { readGenesisFile } from '../../src/node/data-directory.ts';
 import { Child } from '../../src/story/child.ts';
@@ -243,6 +244,7 @@ export class ChaosNet {
     });
     this.counts.starts += 1;
     Object.assign(member, { child, ready: false, paused: false, doomed: false, wasFull: member.full });
+    let said = '';
     void child.exited.then(({ code, signal }) => {
       if (member.child !== child) return;
       member.ready = false;
@@ -255,14 +257,16 @@ export class ChaosNet {
         if (!member.full) this.#queue(member);
         return;
       }
-      onFinding(`node ${index} ended by itself (${signal ?? `status ${code}`})`);
+      onFinding(`node ${index} ended by itself (${signal ?? `status ${code}`})${said}`);
     });
     void child.waitFor('ready', READY_MS * patience).then(
       () => {
         member.ready = member.child === child && child.running;
       },
       (error: Error) => {
-        if (member.child === child && child.running && !member.doomed)
+        // One that says why it does not start ends next, and its status is judged: its disk may be full again.
+        if (!isProtocolError(error, 'CHILD_SILENT')) said = `: ${error.message}`;
+        else if (member.child === child && child.running && !member.doomed)
           onFinding(`node ${index} did not start: ${error.message}`);
       },
     );
