@@ -92,29 +92,36 @@ export function utf8(text: string): Bytes {
 
 export const U64_MAX = (1n << 64n) - 1n;
 
-function writeU32(out: Bytes, offset: number, value: number): void {
+export function writeU32(out: Bytes, offset: number, value: number): void {
   out[offset] = value >>> 24;
   out[offset + 1] = value >>> 16;
   out[offset + 2] = value >>> 8;
   out[offset + 3] = value;
 }
 
-function readU32(bytes: Bytes, offset: number): number {
+export function readU32(bytes: Bytes, offset: number): number {
   const high = (bytes[offset]! << 8) | bytes[offset + 1]!;
   return high * 0x1_0000 + ((bytes[offset + 2]! << 8) | bytes[offset + 3]!);
 }
 
-export function writeU64(out: Bytes, offset: number, value: bigint): void {
-  writeU32(out, offset, Number(value >> 32n));
-  writeU32(out, offset + 4, Number(value & 0xffff_ffffn));
+/** Eight bytes at `offset`, big-endian. `value` is below 2^64, and a safe integer when it is a number. */
+export function writeU64(out: Bytes, offset: number, value: bigint | number): void {
+  if (typeof value === 'number') {
+    writeU32(out, offset, Math.floor(value / 2 ** 32));
+    writeU32(out, offset + 4, value % 2 ** 32);
+  } else {
+    writeU32(out, offset, Number(value >> 32n));
+    writeU32(out, offset + 4, Number(value & 0xffff_ffffn));
+  }
 }
 
 /** Eight bytes, big-endian. `value` must be in 0 … 2^64 − 1 (a safe integer when it is a number). */
 export function u64(value: bigint | number): Bytes {
-  const v = BigInt(value);
-  if (v < 0n || v > U64_MAX) throw new RangeError(`not an unsigned 64-bit integer: ${v}`);
+  if (typeof value === 'bigint' ? value < 0n || value > U64_MAX : !Number.isSafeInteger(value) || value < 0) {
+    throw new RangeError(`not an unsigned 64-bit integer: ${value}`);
+  }
   const out = new Uint8Array(8);
-  writeU64(out, 0, v);
+  writeU64(out, 0, value);
   return out;
 }
 

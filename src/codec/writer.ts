@@ -49,7 +49,7 @@ export class Writer {
     if (value >= 0x100000000) {
       const at = this.#reserve(9);
       this.#buffer[at] = 0xcf;
-      writeU64(this.#buffer, at + 1, BigInt(value));
+      writeU64(this.#buffer, at + 1, value);
       return this;
     }
     const n = Number(value);

@@ -3,7 +3,7 @@
  * is well formed; its signature is checked by `verifyVote`, after the caller has found that it needs it.
  * Encodings and preimages are normative in docs/protocol.md.
  */
-import { type Bytes, concat, equal, keyOf, u64 } from '../codec/bytes.ts';
+import { type Bytes, equal, keyOf, writeU64 } from '../codec/bytes.ts';
 import { DOMAIN } from '../codec/domains.ts';
 import { ProtocolError } from '../codec/errors.ts';
 import { Reader } from '../codec/reader.ts';
@@ -51,10 +51,19 @@ export function subjectKey(subject: Subject): string {
 
 /** The bytes that a vote signs: tag ‖ genesis hash ‖ u64 epoch ‖ u8 kind ‖ subject. */
 export function voteMessage(genesisHash: Bytes, subject: Subject): Bytes {
-  const head = [DOMAIN.vote, genesisHash, u64(subjectEpoch(subject)), Uint8Array.of(subject.kind)];
-  if (subject.kind === NULLIFY) return concat(...head, u64(subject.view));
-  const { view, parentView, payload } = subject.proposal;
-  return concat(...head, u64(view), u64(parentView), payload);
+  const tag = DOMAIN.vote;
+  const head = tag.length + genesisHash.length;
+  const out = new Uint8Array(head + (subject.kind === NULLIFY ? 17 : 25 + subject.proposal.payload.length));
+  out.set(tag);
+  out.set(genesisHash, tag.length);
+  writeU64(out, head, subjectEpoch(subject));
+  out[head + 8] = subject.kind;
+  writeU64(out, head + 9, subjectView(subject));
+  if (subject.kind !== NULLIFY) {
+    writeU64(out, head + 17, subject.proposal.parentView);
+    out.set(subject.proposal.payload, head + 25);
+  }
+  return out;
 }
 
 /** Writes `kind, epoch, view[, parentView, payload]`, the fields that votes and certificates begin with. */

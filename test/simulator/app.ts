@@ -57,8 +57,24 @@ export function encodeBlock(block: Block): Bytes {
   return writer.finish();
 }
 
+/**
+ * What bytes that were seen before hold and what they hash to: a broadcast body reaches many machines as one and the
+ * same. Nobody changes bytes that are on their way.
+ */
+const decoded = new WeakMap<Bytes, DecodedBlock>();
+const hashed = new WeakMap<Bytes, Bytes>();
+
 /** Strict inverse of `encodeBlock`. Throws codec errors. */
 export function decodeBlock(bytes: Bytes): DecodedBlock {
+  let block = decoded.get(bytes);
+  if (block === undefined) {
+    block = readBlock(bytes);
+    decoded.set(bytes, block);
+  }
+  return block;
+}
+
+function readBlock(bytes: Bytes): DecodedBlock {
   const reader = new Reader(bytes);
   reader.array(8);
   const block = {
@@ -85,7 +101,14 @@ function parseBlock(body: Bytes): DecodedBlock | undefined {
   }
 }
 
-export const payloadOf = (body: Bytes): Bytes => sha256(body);
+export function payloadOf(body: Bytes): Bytes {
+  let payload = hashed.get(body);
+  if (payload === undefined) {
+    payload = sha256(body);
+    hashed.set(body, payload);
+  }
+  return payload;
+}
 
 export const GENESIS: Proposal = { epoch: 0, view: 0, parentView: 0, payload: sha256(utf8('genesis block')) };
 

@@ -9,6 +9,9 @@ import { Counters } from './counters.ts';
 import type { Prng } from './prng.ts';
 import type { Scheduler } from './scheduler.ts';
 
+/** Room that a file is given with its first bytes. */
+const FIRST_BYTES = 1_024;
+
 /** Grows in place: a copy of the whole file an append would be most of what a run costs. */
 class File {
   #buffer = new Uint8Array(0);
@@ -34,7 +37,7 @@ class File {
   write(at: number, bytes: Uint8Array): void {
     const end = at + bytes.length;
     if (end > this.#buffer.length) {
-      const grown = new Uint8Array(Math.max(end, 2 * this.#buffer.length));
+      const grown = new Uint8Array(Math.max(2 * end, FIRST_BYTES));
       grown.set(this.bytes);
       this.#buffer = grown;
     }
@@ -66,6 +69,9 @@ export interface FailPoint {
 }
 
 export type Rot = 'flip' | 'cut' | 'gone';
+
+/** The outcome of an operation that its process did not live to see. */
+const DEAD = Symbol('dead');
 
 const MARK = 'synced';
 const SEGMENT = /^journal-\d+$/;
@@ -219,29 +225,33 @@ export class SimDisk {
       if (found === undefined) throw new Error(`no such file: ${name}`);
       return found;
     };
-    const wait = async (maxDelay: number): Promise<boolean> => {
-      await this.#scheduler.sleep(this.#random.float() * maxDelay * this.slowness);
-      return generation === this.#generation;
-    };
-    const dead = (): Promise<never> => new Promise(() => undefined);
-    const look = async <T>(effect: () => T): Promise<T> => ((await wait(0.5)) ? effect() : dead());
+    /** Takes its time and then has its effect; never ends if the process dies before it, or of it. */
+    const look = <T>(effect: () => T | typeof DEAD, maxDelay = 0.5): Promise<T> =>
+      new Promise((resolve, reject) => {
+        this.#scheduler.after(this.#random.float() * maxDelay * this.slowness, () => {
+          if (generation !== this.#generation) return;
+          try {
+            const outcome = effect();
+            if (outcome !== DEAD) resolve(outcome);
+          } catch (error) {
+            reject(error);
+          }
+        });
+      });
     const nothing = (): void => undefined;
-    const mutate = async (
+    const mutate = (
       operation: Operation,
       maxDelay: number,
       effect: () => void,
       half: () => void = nothing,
-    ): Promise<void> => {
-      if (!(await wait(maxDelay))) return dead();
-      const point = this.failPoint;
-      if (point === undefined || (point.operation !== undefined && point.operation !== operation)) {
-        effect();
-      } else if (point.countdown-- > 0) effect();
-      else {
+    ): Promise<void> =>
+      look(() => {
+        const point = this.failPoint;
+        const meant = point?.operation === undefined || point.operation === operation;
+        if (point === undefined || !meant || point.countdown-- > 0) return effect();
         this.#strike(point, operation, effect, half);
-        return dead();
-      }
-    };
+        return DEAD;
+      }, maxDelay);
     const room = (name: string, bytes: Uint8Array, halfway: (part: Uint8Array) => void): void => {
       if (!this.full) return;
       halfway(bytes.subarray(0, this.#random.int(0, bytes.length)));

@@ -8,6 +8,7 @@
 import { availableParallelism } from 'node:os';
 import { parseArgs } from 'node:util';
 import { isMainThread } from 'node:worker_threads';
+import { installNodeHash } from '../../src/node/hash.ts';
 import { pinsOf } from './facets.ts';
 import { runMutants } from './mutants/run.ts';
 import { playSeeds, serve } from './pool.ts';
@@ -28,6 +29,7 @@ const SAVE_INTERVAL = 15_000;
 /** A series with more findings than this says the same thing over and over. */
 const MOST_FINDINGS = 100;
 
+installNodeHash();
 if (process.argv.includes('--mutants')) process.exit(await runMutants(process.argv.slice(2)));
 if (process.argv.includes('--twins')) process.exit(await twinsCommand(process.argv.slice(2)));
 if (isMainThread) await main();

@@ -31,6 +31,12 @@ interface Dishonest {
   readonly excess: boolean;
 }
 
+function same(a: Uint8Array, b: Uint8Array): boolean {
+  if (a.length !== b.length) return false;
+  for (let i = 0; i < a.length; i++) if (a[i] !== b[i]) return false;
+  return true;
+}
+
 export class Oracle {
   readonly violations: string[] = [];
   readonly #publicKeys: readonly Uint8Array[];
@@ -139,10 +145,10 @@ export class Oracle {
       this.#verified.set(statement.id, known);
     }
     const held = known.get(signer);
-    if (held !== undefined && Buffer.compare(held, signature) === 0) return true;
+    if (held !== undefined && same(held, signature)) return true;
     const key = this.#publicKeys[signer];
     if (key === undefined) return false;
-    if (!this.#verifier.verify(Uint8Array.from(signature), statement.message, key)) return false;
+    if (!this.#verifier.verify(signature, statement.message, key)) return false;
     if (held !== undefined) return true;
     this.signatures++;
     known.set(signer, signature);

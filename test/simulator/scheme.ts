@@ -3,7 +3,7 @@
  * the simulator's interfaces, or real Ed25519.
  */
 import { createPrivateKey, createPublicKey, sign, verify } from 'node:crypto';
-import { type Bytes, keyOf, utf8 } from '../../src/codec/bytes.ts';
+import { type Bytes, equal, keyOf, utf8, writeU32 } from '../../src/codec/bytes.ts';
 import { sha256 } from '../../src/codec/hash.ts';
 import type { SignatureVerifier, SigningKey } from '../../src/crypto/interfaces.ts';
 
@@ -12,30 +12,37 @@ export interface Scheme {
   readonly verifier: SignatureVerifier;
 }
 
-const WORDS = 16;
+const SIGNATURE_BYTES = 64;
+
+/** The last signature that was computed: it is compared far more often than it is kept. */
+const computed = new Uint8Array(SIGNATURE_BYTES);
 
 /**
- * Sixteen words that depend on every bit of secret and message: four multiplicative lanes, then stretched. Not
- * a cryptographic hash. Nobody in a run looks for collisions, and none comes about by chance.
+ * Leaves 64 bytes in `computed` that depend on every bit of secret and message: four multiplicative lanes that take a
+ * word at a time, then stretched. Not a cryptographic hash. Nobody in a run looks for collisions, and none comes about
+ * by chance.
  */
-function mac(secret: Uint32Array, message: Bytes): Uint32Array {
-  let [a, b, c, d] = [secret[0]!, secret[1]!, secret[2]!, secret[3]!];
-  for (let i = 0; i < message.length; i++) {
-    const byte = message[i]! + 1;
-    a = Math.imul(a ^ byte, 0x9e37_79b1);
-    b = Math.imul(b ^ byte, 0x5f35_6495);
-    c = Math.imul(c + byte, 0x85eb_ca6b) ^ (a >>> 15);
-    d = Math.imul(d + byte, 0xc2b2_ae35) ^ (b >>> 13);
+function mac(secret: Uint32Array, message: Bytes): void {
+  let [a, b, c, d] = [secret[0]! ^ message.length, secret[1]!, secret[2]!, secret[3]!];
+  for (let i = 0; i < message.length; i += 4) {
+    // What lies beyond the end counts as zero; the length is in the first lane.
+    const word =
+      message[i]! |
+      ((message[i + 1] ?? 0) << 8) |
+      ((message[i + 2] ?? 0) << 16) |
+      ((message[i + 3] ?? 0) << 24);
+    a = Math.imul(a ^ word, 0x9e37_79b1);
+    b = Math.imul(b ^ (word + (a >>> 17)), 0x5f35_6495);
+    c = Math.imul(c + word, 0x85eb_ca6b) ^ (a >>> 15);
+    d = Math.imul(d + word, 0xc2b2_ae35) ^ (b >>> 13);
   }
-  const out = new Uint32Array(WORDS);
-  for (let i = 0; i < WORDS; i++) {
-    a = Math.imul(a ^ (d >>> 16), 0x85eb_ca6b) + secret[4 + (i & 3)]!;
+  for (let i = 0; i < SIGNATURE_BYTES; i += 4) {
+    a = Math.imul(a ^ (d >>> 16), 0x85eb_ca6b) + secret[4 + ((i >> 2) & 3)]!;
     b = Math.imul(b ^ (a >>> 13), 0xc2b2_ae35);
     c = Math.imul(c ^ (b >>> 16), 0x9e37_79b1);
     d = Math.imul(d ^ (c >>> 15), 0x27d4_eb2f);
-    out[i] = a ^ b ^ c ^ d;
+    writeU32(computed, i, a ^ b ^ c ^ d);
   }
-  return out;
 }
 
 export function keyedHashScheme(count: number, name: string): Scheme {
@@ -46,7 +53,11 @@ export function keyedHashScheme(count: number, name: string): Scheme {
     const secret = new Uint32Array(seed.slice().buffer);
     const publicKey = sha256(seed);
     secrets.set(keyOf(publicKey), secret);
-    return { publicKey, sign: (message) => new Uint8Array(mac(secret, message).buffer) };
+    const sign = (message: Bytes): Bytes => {
+      mac(secret, message);
+      return computed.slice();
+    };
+    return { publicKey, sign };
   });
   const secretOf = (publicKey: Bytes): Uint32Array | undefined => {
     const known = byObject.get(publicKey);
@@ -59,10 +70,9 @@ export function keyedHashScheme(count: number, name: string): Scheme {
     name: 'keyed hash',
     verify(signature, message, publicKey) {
       const secret = secretOf(publicKey);
-      if (secret === undefined || signature.length !== 4 * WORDS) return false;
-      const expected = new Uint8Array(mac(secret, message).buffer);
-      for (let i = 0; i < expected.length; i++) if (expected[i] !== signature[i]) return false;
-      return true;
+      if (secret === undefined || signature.length !== SIGNATURE_BYTES) return false;
+      mac(secret, message);
+      return equal(computed, signature);
     },
   };
   return { keys, verifier };
@@ -93,7 +103,7 @@ export function ed25519Scheme(count: number, name: string): Scheme {
     verify(signature, message, publicKey) {
       const name = keyOf(publicKey);
       const key = publicKeys.get(name);
-      if (key === undefined || signature.length !== 64) return false;
+      if (key === undefined || signature.length !== SIGNATURE_BYTES) return false;
       const question = name + keyOf(signature) + keyOf(message);
       let verdict = verdicts.get(question);
       if (verdict === undefined) {

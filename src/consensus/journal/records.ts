@@ -3,7 +3,7 @@
  * content ‖ content, big-endian, the content in canonical MessagePack. Records are read back strictly: one that
  * does not decode is corruption, never skipped.
  */
-import { type Bytes, keyOf } from '../../codec/bytes.ts';
+import { type Bytes, keyOf, readU32, writeU32 } from '../../codec/bytes.ts';
 import { ProtocolError } from '../../codec/errors.ts';
 import { Reader } from '../../codec/reader.ts';
 import { Writer } from '../../codec/writer.ts';
@@ -112,12 +112,14 @@ function content(record: JournalRecord): Bytes {
   }
 }
 
+/** The CRC of each type's byte, from which that of a record goes on. */
+const TYPE_CRCS = Array.from({ length: 256 }, (_, type) => crc32(Uint8Array.of(type)));
+
 function frame(type: number, bytes: Bytes): Bytes {
   const out = new Uint8Array(RECORD_HEADER_BYTES + bytes.length);
-  const view = new DataView(out.buffer);
   out[0] = type;
-  view.setUint32(1, bytes.length);
-  view.setUint32(5, crc32(bytes, crc32(out.subarray(0, 1))));
+  writeU32(out, 1, bytes.length);
+  writeU32(out, 5, crc32(bytes, TYPE_CRCS[type]));
   out.set(bytes, RECORD_HEADER_BYTES);
   return out;
 }
@@ -178,15 +180,14 @@ export function decodeRecord(
  * length or CRC does not fit, which is what a torn write looks like.
  */
 export function splitRecords(payload: Bytes): { type: number; offset: number; content: Bytes }[] | undefined {
-  const view = new DataView(payload.buffer, payload.byteOffset, payload.byteLength);
   const out: { type: number; offset: number; content: Bytes }[] = [];
   for (let at = 0; at < payload.length; ) {
     if (payload.length - at < RECORD_HEADER_BYTES) return undefined;
-    const length = view.getUint32(at + 1);
+    const length = readU32(payload, at + 1);
     const start = at + RECORD_HEADER_BYTES;
     if (length > MAX_RECORD_BYTES || length > payload.length - start) return undefined;
     const bytes = payload.subarray(start, start + length);
-    if (crc32(bytes, crc32(payload.subarray(at, at + 1))) !== view.getUint32(at + 5)) return undefined;
+    if (crc32(bytes, TYPE_CRCS[payload[at]!]) !== readU32(payload, at + 5)) return undefined;
     out.push({ type: payload[at]!, offset: at, content: bytes });
     at = start + length;
   }

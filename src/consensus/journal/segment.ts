@@ -6,7 +6,7 @@
  * with a later sequence stands behind it or the mark (mark.ts) says that it was synced, corruption, which is an
  * error that names the place. The salt, which nobody else knows, keeps a body's bytes from posing as a batch.
  */
-import { type Bytes, concat, equal, utf8 } from '../../codec/bytes.ts';
+import { type Bytes, concat, equal, readU32, utf8, writeU32 } from '../../codec/bytes.ts';
 import { ProtocolError } from '../../codec/errors.ts';
 import { crc32 } from './crc32.ts';
 import type { Disk } from './disk.ts';
@@ -37,14 +37,13 @@ export function corrupt(segment: string, offset: number, why: string): never {
 export function withCrc(bytes: Bytes): Bytes {
   const out = new Uint8Array(bytes.length + 4);
   out.set(bytes);
-  new DataView(out.buffer).setUint32(bytes.length, crc32(bytes));
+  writeU32(out, bytes.length, crc32(bytes));
   return out;
 }
 
 export function crcMatches(bytes: Bytes): boolean {
   const at = bytes.length - 4;
-  const stored = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength).getUint32(at);
-  return crc32(bytes.subarray(0, at)) === stored;
+  return crc32(bytes.subarray(0, at)) === readU32(bytes, at);
 }
 
 export function segmentHeader(genesisHash: Bytes, salt: Bytes): Bytes {
@@ -53,9 +52,8 @@ export function segmentHeader(genesisHash: Bytes, salt: Bytes): Bytes {
 
 export function batchHeader(salt: Bytes, sequence: number, length: number): Bytes {
   const numbers = new Uint8Array(8);
-  const view = new DataView(numbers.buffer);
-  view.setUint32(0, sequence);
-  view.setUint32(4, length);
+  writeU32(numbers, 0, sequence);
+  writeU32(numbers, 4, length);
   return withCrc(concat(salt, numbers));
 }
 
@@ -160,8 +158,7 @@ function parseBatchHeader(bytes: Bytes, salt: Bytes): { sequence: number; length
   ) {
     return undefined;
   }
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  return { sequence: view.getUint32(SALT_BYTES), length: view.getUint32(SALT_BYTES + 4) };
+  return { sequence: readU32(bytes, SALT_BYTES), length: readU32(bytes, SALT_BYTES + 4) };
 }
 
 /** Offset of the first readable batch header after `from` whose sequence is later than `sequence`. */

@@ -34,47 +34,64 @@ export interface CertificateRead {
 
 const KINDS: readonly (Kind | undefined)[] = [undefined, 'N', 'X', 'F'];
 const SIGNATURE = 64;
+const NOTHING = new Uint8Array(0);
 
 class Cursor {
-  readonly #bytes: Buffer;
-  #at = 0;
+  readonly #bytes: Uint8Array;
+  at = 0;
 
   constructor(bytes: Uint8Array) {
-    this.#bytes = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+    this.#bytes = bytes;
+  }
+
+  #next(): number {
+    const byte = this.#bytes[this.at++];
+    if (byte === undefined) throw new Error('cut short');
+    return byte;
+  }
+
+  #bigEndian(size: number): number {
+    let value = 0;
+    for (let i = 0; i < size; i++) value = value * 256 + this.#next();
+    return value;
   }
 
   array(): number {
-    const tag = this.#bytes[this.#at++]!;
-    if (tag >> 4 !== 9) throw new Error(`no short array at ${this.#at - 1}`);
+    const tag = this.#next();
+    if (tag >> 4 !== 9) throw new Error(`no short array at ${this.at - 1}`);
     return tag & 15;
   }
 
   number(): number {
-    const tag = this.#bytes[this.#at++]!;
-    const size = tag < 128 ? 0 : [1, 2, 4, 8][tag - 0xcc];
-    if (size === undefined) throw new Error(`no number at ${this.#at - 1}`);
-    if (size === 0) return tag;
-    this.#at += size;
-    if (size === 8) return Number(this.#bytes.readBigUInt64BE(this.#at - 8));
-    return this.#bytes.readUIntBE(this.#at - size, size);
+    const tag = this.#next();
+    if (tag < 0x80) return tag;
+    if (tag < 0xcc || tag > 0xcf) throw new Error(`no number at ${this.at - 1}`);
+    return this.#bigEndian(2 ** (tag - 0xcc));
   }
 
-  binary(): Buffer {
-    const size = [1, 2, 4][this.#bytes[this.#at]! - 0xc4];
-    if (size === undefined) throw new Error(`no bytes at ${this.#at}`);
-    const start = this.#at + 1 + size;
-    this.#at = start + this.#bytes.readUIntBE(this.#at + 1, size);
-    if (this.#at > this.#bytes.length) throw new Error('cut short');
-    return this.#bytes.subarray(start, this.#at);
+  binary(): Uint8Array {
+    const tag = this.#next();
+    if (tag < 0xc4 || tag > 0xc6) throw new Error(`no bytes at ${this.at - 1}`);
+    const size = this.#bigEndian(2 ** (tag - 0xc4));
+    const start = this.at;
+    this.at += size;
+    if (this.at > this.#bytes.length) throw new Error('cut short');
+    return this.#bytes.subarray(start, this.at);
   }
 
   end(): void {
-    if (this.#at !== this.#bytes.length) throw new Error(`${this.#bytes.length - this.#at} bytes too many`);
+    if (this.at !== this.#bytes.length) throw new Error(`${this.#bytes.length - this.at} bytes too many`);
   }
 }
 
+function putNumber(out: Uint8Array, at: number, value: number): void {
+  for (let i = at + 7, rest = value; i >= at; i--, rest = Math.floor(rest / 256)) out[i] = rest % 256;
+}
+
 export class Reading {
-  readonly #head: Buffer;
+  readonly #head: Uint8Array;
+  /** By the bytes that it is read from: many votes and certificates say the same. */
+  readonly #statements = new Map<string, Statement>();
 
   constructor(genesisHash: Uint8Array) {
     this.#head = Buffer.concat([Buffer.from('kryder/vote/1'), genesisHash]);
@@ -83,7 +100,7 @@ export class Reading {
   /** Throws if the bytes are not a vote. */
   vote(bytes: Uint8Array): VoteRead {
     const cursor = new Cursor(bytes);
-    const statement = this.#statement(cursor, cursor.array());
+    const statement = this.#statement(cursor, bytes);
     const signer = cursor.number();
     const signature = cursor.binary();
     cursor.end();
@@ -93,7 +110,7 @@ export class Reading {
   /** Throws if the bytes are not a certificate. */
   certificate(bytes: Uint8Array): CertificateRead {
     const cursor = new Cursor(bytes);
-    const statement = this.#statement(cursor, cursor.array());
+    const statement = this.#statement(cursor, bytes);
     const bitmap = cursor.binary();
     const joined = cursor.binary();
     cursor.end();
@@ -106,33 +123,32 @@ export class Reading {
     return { statement, signers, signatures };
   }
 
-  #statement(cursor: Cursor, fields: number): Statement {
-    const kind = KINDS[cursor.number()];
+  #statement(cursor: Cursor, bytes: Uint8Array): Statement {
+    const fields = cursor.array();
+    const code = cursor.number();
+    const kind = KINDS[code];
     const [epoch, view] = [cursor.number(), cursor.number()];
     if (kind === undefined || fields !== (kind === 'X' ? 5 : 7)) throw new Error('no kind of vote');
-    const number = (value: number): Buffer => {
-      const out = Buffer.alloc(8);
-      out.writeBigUInt64BE(BigInt(value));
-      return out;
-    };
-    const start = [this.#head, number(epoch), Buffer.of(KINDS.indexOf(kind)), number(view)];
-    if (kind === 'X') {
-      const message = Buffer.concat(start);
-      return { kind, epoch, view, parentView: 0, payload: '', message, id: `X${epoch}/${view}` };
+    const [parentView, hash] = kind === 'X' ? [0, NOTHING] : [cursor.number(), cursor.binary()];
+    const read = Buffer.from(bytes.buffer, bytes.byteOffset, cursor.at).toString('latin1');
+    const known = this.#statements.get(read);
+    if (known !== undefined) return known;
+
+    const head = this.#head.length;
+    const message = new Uint8Array(head + (kind === 'X' ? 17 : 25 + hash.length));
+    message.set(this.#head);
+    putNumber(message, head, epoch);
+    message[head + 8] = code;
+    putNumber(message, head + 9, view);
+    if (kind !== 'X') {
+      putNumber(message, head + 17, parentView);
+      message.set(hash, head + 25);
     }
-    const parentView = cursor.number();
-    const hash = cursor.binary();
-    const payload = hash.toString('hex');
-    const message = Buffer.concat([...start, number(parentView), hash]);
-    return {
-      kind,
-      epoch,
-      view,
-      parentView,
-      payload,
-      message,
-      id: `${kind}${epoch}/${view}/${parentView}/${payload}`,
-    };
+    const payload = Buffer.from(hash).toString('hex');
+    const id = kind === 'X' ? `X${epoch}/${view}` : `${kind}${epoch}/${view}/${parentView}/${payload}`;
+    const statement: Statement = { kind, epoch, view, parentView, payload, message, id };
+    this.#statements.set(read, statement);
+    return statement;
   }
 }
 

@@ -10,8 +10,6 @@
  */
 import { closeSync, existsSync, fsyncSync, openSync, readFileSync, renameSync, writeSync } from 'node:fs';
 import { parseArgs } from 'node:util';
-import { installHashBackend } from '../../../src/codec/hash.ts';
-import { nodeHashBackend } from '../../../src/node/hash.ts';
 import { playTwins } from './play.ts';
 import { describeSchedule, sampledSchedule, scenarioCount, scheduleOf } from './schedule.ts';
 import { type Progress, playSuite, type Suite } from './suite.ts';
@@ -62,7 +60,6 @@ async function command(args: readonly string[]): Promise<number> {
   const from = whole('from', values.from, 0);
   const count = values.seeds === undefined ? undefined : whole('seeds', values.seeds, 1);
   const limit = values.limit === undefined ? Number.MAX_SAFE_INTEGER : whole('limit', values.limit, 1);
-  installHashBackend(nodeHashBackend());
 
   if (values.scenario !== undefined || (values.trace && count === 1)) {
     const total = scenarioCount(validators, views);
