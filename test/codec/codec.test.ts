@@ -185,7 +185,12 @@ describe('bytes', () => {
         expect(toHex(u64(n))).toBe(n.toString(16).padStart(16, '0'));
       }),
     );
+    for (const n of [0, 255, 2 ** 32 - 1, 2 ** 32, 2 ** 48 + 258, Number.MAX_SAFE_INTEGER]) {
+      expect(u64(n)).toEqual(u64(BigInt(n)));
+    }
     expect(() => u64(-1)).toThrow(RangeError);
+    expect(() => u64(2 ** 53)).toThrow(RangeError);
+    expect(() => u64(1.5)).toThrow(RangeError);
     expect(() => u64(U64_MAX + 1n)).toThrow(RangeError);
   });
 
