@@ -498,6 +498,7 @@ function binHeader(bytes: Bytes): Bytes {
 /** Exported readers that take nothing from outside, and why. */
 export const NO_DECODERS: Readonly<Record<string, string>> = {
   readSubject: 'the common beginning of votes and certificates, which stand in the table',
+  readU32: 'reads at a place that its caller has checked',
   readU64: 'reads at a place that its caller has checked',
   readParameters: 'reads an entry of the state through decodeParameters',
   readSupply: 'reads an entry of the state through decodeSupply',
